@@ -1,0 +1,258 @@
+"""Contract arithmetic: notional, P&L, entry price, funding, fees, margin tiers and rounding.
+
+Pure functions, no I/O. Sizes, prices and rates may be floats, Decimals, NumPy arrays or pandas Series unless a
+docstring says otherwise; what comes back has the same kind. Two kinds of contract exist:
+
+linear (``PF_``, ``FF_``)
+    One contract is one unit of the base currency. P&L, fees and funding are in the quote currency (USD).
+inverse (``PI_``, ``FI_``)
+    One contract is worth one unit of the quote currency (1 USD). P&L, fees and funding are in the base currency.
+
+Signed sizes are positive for a long position or a buy and negative for a short position or a sell.
+
+Sources: Kraken support articles 360022835511 (contract values and P&L), 9618146737172 (funding) and
+15579128794772 (margin schedules); api-facts 6.1 to 6.9.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from typing import Any, Literal
+
+INVERSE_TYPE = "futures_inverse"
+"""The exchange's ``type`` of inverse contracts; every other tradeable type is linear."""
+
+Rounding = Literal["nearest", "down", "up"]
+
+_ROUNDING = {"nearest": ROUND_HALF_EVEN, "down": ROUND_FLOOR, "up": ROUND_CEILING}
+
+
+def is_inverse(contract: str) -> bool:
+    """Tell whether a contract is inverse, from its ``type`` or, where only that is known, its symbol.
+
+    Parameters
+    ----------
+    contract
+        The instrument's ``type`` (``futures_inverse``, ``flexible_futures``, …) or a symbol (``PI_XBTUSD``).
+        Prefer the type: the exchange defines the kind by it. Ticker, fill and account-log rows carry a symbol only.
+    """
+    text = contract.lower()
+    return text == INVERSE_TYPE or text.startswith(("pi_", "fi_"))
+
+
+def notional(size: Any, price: Any, *, inverse: bool) -> Any:
+    """Value of a position or order in the quote currency (USD), with the sign of ``size``.
+
+    Linear: ``size × price``. Inverse: ``size``, whatever the price.
+    """
+    return size * 1 if inverse else size * price
+
+
+def pnl(size: Any, entry_price: Any, exit_price: Any, *, inverse: bool) -> Any:
+    """Gross P&L of a signed ``size`` from ``entry_price`` to ``exit_price``.
+
+    Linear: ``size × (exit − entry)`` in the quote currency. Inverse: ``size × (1/entry − 1/exit)`` in the base
+    currency. With the mark price as exit it is the unrealised P&L.
+    """
+    if inverse:
+        return size / entry_price - size / exit_price
+    return size * (exit_price - entry_price)
+
+
+def average_entry(size: Any, entry_price: Any, added: Any, price: Any, *, inverse: bool) -> Any:
+    """Entry price after adding to a position: arithmetic mean for linear, harmonic for inverse contracts.
+
+    Parameters
+    ----------
+    size, entry_price
+        The position so far; both sizes with the same sign.
+    added, price
+        The fill that increases it.
+
+    Notes
+    -----
+    The harmonic mean follows from the inverse P&L formula: it alone leaves the P&L of the sum equal to the sum of
+    the P&Ls.
+    """
+    total = size + added
+    if inverse:
+        return total / (size / entry_price + added / price)
+    return (size * entry_price + added * price) / total
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """What one execution does to a position: its new signed size and entry price, and the gross P&L it realises."""
+
+    size: float
+    entry_price: float
+    realized_pnl: float
+
+
+def apply_fill(size: float, entry_price: float, change: float, price: float, *, inverse: bool) -> Fill:
+    """Apply a signed fill to a position by the average-entry method, scalars only.
+
+    Increases average the entry price, reductions leave it, a reversal closes the old position and restarts at the
+    fill price, and a closed position has entry price 0.
+
+    Parameters
+    ----------
+    size, entry_price
+        Signed position and its entry price before (0 and 0 when flat).
+    change
+        Signed size of the fill, positive for a buy.
+    price
+        Fill price.
+    """
+    new_size = size + change
+    if abs(new_size) < 1e-12:
+        new_size = 0.0
+    if size == 0 or size * change > 0:
+        entry = price if size == 0 else average_entry(size, entry_price, change, price, inverse=inverse)
+        return Fill(new_size, entry, 0.0)
+    closed = size if abs(change) >= abs(size) else -change
+    realized = pnl(closed, entry_price, price, inverse=inverse)
+    if new_size == 0:
+        return Fill(0.0, 0.0, realized)
+    return Fill(new_size, entry_price if new_size * size > 0 else price, realized)
+
+
+def fee(size: Any, price: Any, rate: Any, *, inverse: bool) -> Any:
+    """Fee of a fill, a cost when positive; ``rate`` is a fraction (0.0005 is 5 basis points).
+
+    Linear: ``|size| × price × rate`` in the quote currency. Inverse: ``|size| / price × rate`` in the base currency.
+    """
+    return abs(size) / price * rate if inverse else abs(size) * price * rate
+
+
+def funding_payment(size: Any, funding_rate: Any, hours: Any = 1) -> Any:
+    """Cash effect of funding on a signed position; negative was paid, positive received.
+
+    Parameters
+    ----------
+    size
+        Signed size in contracts.
+    funding_rate
+        The exchange's absolute rate: currency per contract and hour, in USD for linear contracts and in the base
+        currency for inverse ones. Positive means that longs pay shorts.
+    hours
+        Time the position was held at that rate.
+    """
+    return -size * funding_rate * hours
+
+
+def relative_funding_rate(funding_rate: Any, index_price: Any, *, inverse: bool) -> Any:
+    """Funding rate as a fraction of the position's value per hour, from the absolute rate.
+
+    The absolute rate is ``relative × index`` for linear and ``relative / index`` for inverse contracts.
+    """
+    return funding_rate * index_price if inverse else funding_rate / index_price
+
+
+def absolute_funding_rate(relative_rate: Any, index_price: Any, *, inverse: bool) -> Any:
+    """Funding rate per contract and hour from the relative rate; the other direction of `relative_funding_rate`."""
+    return relative_rate / index_price if inverse else relative_rate * index_price
+
+
+@dataclass(frozen=True, slots=True)
+class MarginTier:
+    """One step of a margin schedule.
+
+    Attributes
+    ----------
+    threshold
+        Lower bound of the step: contracts for inverse, quote-currency notional for linear contracts. Both are the
+        position's value in USD.
+    initial_margin, maintenance_margin
+        Rates as fractions (0.02 is 2 %).
+    """
+
+    threshold: float
+    initial_margin: float
+    maintenance_margin: float
+
+
+def margin_requirement(
+    notional_value: float, tiers: Sequence[MarginTier], *, maintenance: bool = False, leverage: float | None = None
+) -> float:
+    """Margin for a position of the given value, bracket by bracket, in the unit of ``notional_value``.
+
+    Each step's rate applies to the part of the value inside that step only, as an income tax does.
+
+    Parameters
+    ----------
+    notional_value
+        Value of the position in the quote currency; its sign is ignored. For an inverse contract divide the result
+        by the price to have it in the base currency.
+    tiers
+        The schedule, any order.
+    maintenance
+        Maintenance instead of initial margin.
+    leverage
+        The fixed leverage of an isolated position: no initial-margin rate is below ``1 / leverage``.
+
+    Raises
+    ------
+    ValueError
+        If ``tiers`` is empty.
+    """
+    if not tiers:
+        raise ValueError("tiers is empty: a margin requirement needs at least one margin tier")
+    value = abs(notional_value)
+    steps = sorted(tiers, key=lambda tier: tier.threshold)
+    total = 0.0
+    for step, upper in zip(steps, [*(tier.threshold for tier in steps[1:]), math.inf], strict=True):
+        inside = min(value, upper) - step.threshold
+        if inside <= 0:
+            break
+        rate = step.maintenance_margin if maintenance else step.initial_margin
+        if leverage and not maintenance:
+            rate = max(rate, 1 / leverage)
+        total += inside * rate
+    return total
+
+
+def size_step(precision: int) -> Decimal:
+    """Smallest size increment for the exchange's ``contractValueTradePrecision``, which may be negative.
+
+    >>> size_step(4), size_step(0), size_step(-3)
+    (Decimal('0.0001'), Decimal('1'), Decimal('1000'))
+    """
+    return Decimal(1).scaleb(-precision) if precision >= 0 else Decimal(10) ** -precision
+
+
+def to_decimal(value: Decimal | float | int | str) -> Decimal:
+    """The decimal number a person meant: a float is read by its shortest text, so 0.1 is exactly one tenth."""
+    return value if isinstance(value, Decimal) else Decimal(str(value))
+
+
+def round_to_step(value: Decimal | float, step: Decimal | float, rounding: Rounding = "nearest") -> Decimal:
+    """Round a price to its tick or a size to its step, exactly.
+
+    Parameters
+    ----------
+    value
+        Price or size.
+    step
+        Tick size or size step, positive.
+    rounding
+        ``nearest`` (ties to even), ``down`` (towards minus infinity) or ``up``.
+    """
+    exact_step = to_decimal(step)
+    if exact_step <= 0:
+        raise ValueError(f"step is {step}: it must be positive")
+    count = (to_decimal(value) / exact_step).to_integral_value(_ROUNDING[rounding])
+    return count * exact_step
+
+
+def plain(value: Decimal) -> str:
+    """A decimal as the exchange takes it: no exponent, no trailing zeros.
+
+    >>> plain(Decimal("0.00001000")), plain(Decimal("2E+4"))
+    ('0.00001', '20000')
+    """
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,3 @@
+"""Kraken Futures in JupyterLab."""
+
+from ._version import __version__ as __version__

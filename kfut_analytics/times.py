@@ -1,0 +1,78 @@
+"""Points in time as people write them, always tz-aware UTC inside."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+
+import pandas as pd
+
+from .errors import ArgumentError
+
+TimeLike = str | dt.datetime | dt.date | pd.Timestamp
+"""A datetime, a date, ISO text, ``"now"`` or an offset from now such as ``"-30d"``."""
+
+_OFFSET = re.compile(r"^([+-]?)(\d+(?:\.\d+)?)\s*(s|m|h|d|w)$")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def utc_now() -> pd.Timestamp:
+    """The present moment."""
+    return pd.Timestamp.now(tz="UTC")
+
+
+def parse_time(value: TimeLike, *, name: str = "time", now: pd.Timestamp | None = None) -> pd.Timestamp:
+    """Read a point in time.
+
+    Parameters
+    ----------
+    value
+        A datetime or date (naive ones are UTC), ISO text, ``"now"``, or an offset from now: a number and one of
+        ``s m h d w``, such as ``"-30d"`` or ``"-12h"``.
+    name
+        The argument's name, for the error message.
+    now
+        What offsets count from; the present by default.
+
+    Raises
+    ------
+    ArgumentError
+        If ``value`` is none of these.
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        if text == "now":
+            return now or utc_now()
+        if match := _OFFSET.match(text):
+            sign, number, unit = match.groups()
+            delta = pd.Timedelta(**{_UNITS[unit]: float(number)})
+            return (now or utc_now()) + (-delta if sign == "-" else delta)
+    try:
+        stamp = pd.Timestamp(value)
+    except (ValueError, TypeError) as error:
+        raise _unreadable(name, value) from error
+    if not isinstance(stamp, pd.Timestamp):  # NaT
+        raise _unreadable(name, value)
+    return stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp.tz_convert("UTC")
+
+
+def _unreadable(name: str, value: object) -> ArgumentError:
+    return ArgumentError(
+        f"{name}={value!r} is not a point in time: give a datetime, ISO text such as '2026-11-01T12:00Z', "
+        "or an offset from now such as '-30d' (units s, m, h, d, w)"
+    )
+
+
+def epoch_ms(stamp: pd.Timestamp) -> int:
+    """Milliseconds since 1970, as the history calls take them."""
+    return int(stamp.as_unit("ms").value)
+
+
+def epoch_s(stamp: pd.Timestamp) -> int:
+    """Seconds since 1970, as the charts calls take them."""
+    return int(stamp.as_unit("s").value)
+
+
+def iso(stamp: pd.Timestamp) -> str:
+    """ISO 8601 text with milliseconds and ``Z``, as the trading calls take and give it."""
+    return stamp.tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%S.") + f"{stamp.microsecond // 1000:03d}Z"

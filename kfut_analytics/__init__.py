@@ -1,3 +1,97 @@
-"""Kraken Futures in JupyterLab."""
+"""Kraken Futures in JupyterLab: DataFrames, P&L and margin that reconcile, reports, and an order ticket.
 
-from ._version import __version__ as __version__
+Start with ``client = kfut.connect()``: the embedded paper exchange, with no key and no internet. Then::
+
+    client.positions(); client.account(); client.account_log(start="-90d")
+    pnl = kfut.pnl(client.account_log());  pnl.by_contract();  kfut.plots.pnl(pnl)
+    margin = kfut.margin(client);          margin.by_position(); kfut.plots.margin_usage(margin)
+    kfut.report(client, "report.html")
+    kfut.OrderTicket(client)
+    kfut.describe("positions")             # what each column means
+
+Names are loaded when they are first used, so importing this package loads neither matplotlib, ipywidgets nor the
+paper exchange.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from . import errors, paper, plots
+    from .client import Client, connect
+    from .margin import Margin, margin
+    from .orders import CancelResult, Order, OrderResult, Preview
+    from .pnl import PnL, pnl
+    from .report import report
+    from .schema import describe
+    from .widgets import OrderTicket
+
+_HOMES = {
+    "connect": ".client",
+    "Client": ".client",
+    "Order": ".orders",
+    "OrderResult": ".orders",
+    "CancelResult": ".orders",
+    "Preview": ".orders",
+    "describe": ".schema",
+    "pnl": ".pnl",
+    "PnL": ".pnl",
+    "margin": ".margin",
+    "Margin": ".margin",
+    "report": ".report",
+    "OrderTicket": ".widgets",
+}
+_MODULES = ("errors", "paper", "plots")
+
+__all__ = [
+    "CancelResult",
+    "Client",
+    "Margin",
+    "Order",
+    "OrderResult",
+    "OrderTicket",
+    "PnL",
+    "Preview",
+    "__version__",
+    "connect",
+    "describe",
+    "errors",
+    "margin",
+    "paper",
+    "plots",
+    "pnl",
+    "report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f".{name}", __name__)
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name], __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+class _Package(ModuleType):
+    """Keeps ``kfut.pnl``, ``kfut.margin`` and ``kfut.report`` functions although modules of these names exist.
+
+    Importing a module sets it as an attribute of its package, which would hide the function of the same name.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in _HOMES and isinstance(value, ModuleType):
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

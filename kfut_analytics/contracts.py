@@ -176,7 +176,11 @@ class MarginTier:
 
 
 def margin_requirement(
-    notional_value: float, tiers: Sequence[MarginTier], *, maintenance: bool = False, leverage: float | None = None
+    notional_value: float,
+    tiers: Sequence[MarginTier],
+    *,
+    maintenance: bool = False,
+    leverage: float | None = None,
 ) -> float:
     """Margin for a position of the given value, bracket by bracket, in the unit of ``notional_value``.
 

@@ -79,8 +79,8 @@ def checked_base_url(url: str) -> str:
     """
     try:
         parts = urlsplit(url)
-        valid = parts.scheme in {"http", "https"} and parts.hostname and parts.path in {"", "/"}
-        valid = valid and not parts.query and not parts.fragment and parts.username is None and parts.port != 0
+        valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        valid = valid and parts.path in {"", "/"} and not (parts.query or parts.fragment or parts.username)
     except ValueError:
         valid = False
     if not valid:

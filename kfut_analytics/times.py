@@ -13,7 +13,7 @@ TimeLike = str | dt.datetime | dt.date | pd.Timestamp
 """A datetime, a date, ISO text, ``"now"`` or an offset from now such as ``"-30d"``."""
 
 _OFFSET = re.compile(r"^([+-]?)(\d+(?:\.\d+)?)\s*(s|m|h|d|w)$")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 def utc_now() -> pd.Timestamp:
@@ -27,8 +27,8 @@ def parse_time(value: TimeLike, *, name: str = "time", now: pd.Timestamp | None 
     Parameters
     ----------
     value
-        A datetime or date (naive ones are UTC), ISO text, ``"now"``, or an offset from now: a number and one of
-        ``s m h d w``, such as ``"-30d"`` or ``"-12h"``.
+        A datetime or date (naive ones are UTC), ISO text, ``"now"``, or an offset from now: a number and one
+        of ``s m h d w``, such as ``"-30d"`` or ``"-12h"``.
     name
         The argument's name, for the error message.
     now
@@ -45,7 +45,7 @@ def parse_time(value: TimeLike, *, name: str = "time", now: pd.Timestamp | None 
             return now or utc_now()
         if match := _OFFSET.match(text):
             sign, number, unit = match.groups()
-            delta = pd.Timedelta(**{_UNITS[unit]: float(number)})
+            delta = pd.Timedelta(seconds=float(number) * _SECONDS[unit])
             return (now or utc_now()) + (-delta if sign == "-" else delta)
     try:
         stamp = pd.Timestamp(value)

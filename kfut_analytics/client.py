@@ -1,0 +1,444 @@
+"""What a notebook calls: one object that joins a venue and the safety of the order path."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import math
+import threading
+import time
+import uuid
+from dataclasses import replace
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
+
+import pandas as pd
+
+from . import orders, settings
+from .account import Account
+from .contracts import MarginTier, is_inverse
+from .errors import (
+    ArgumentError,
+    AuthenticationError,
+    ConnectionFailed,
+    CredentialsError,
+    ExchangeError,
+    NotFoundError,
+    RateLimitError,
+    ReadOnlyError,
+    VenueError,
+)
+from .orders import CancelResult, Market, Order, OrderResult, Preview
+from .times import TimeLike, parse_time, utc_now
+from .venue import Venue
+
+if TYPE_CHECKING:
+    from .paper.server import PaperServer
+
+_log = logging.getLogger("kfut_analytics.client")
+
+Environment = Literal["paper", "live"]
+
+RESOLUTIONS = ("1m", "5m", "15m", "30m", "1h", "4h", "12h", "1d", "1w")
+TICK_TYPES = ("trade", "mark", "spot")
+
+_INSTRUMENTS_AGE = 300.0
+"""Seconds for which the contracts' rules are kept for order checks; they change rarely."""
+
+
+class Client:
+    """An account at one venue, as pandas DataFrames, and its orders.
+
+    Made by `connect`. Frames have fixed columns and dtypes, also when empty (``kfut.describe()`` lists them); their
+    units are in ``df.attrs["units"]``. All times are UTC. Every method may raise a `VenueError` that says what went
+    wrong and whether asking again is safe. Usable from several threads.
+
+    Parameters
+    ----------
+    venue
+        Answers in canonical frames.
+    env
+        ``paper`` or ``live``.
+    trading
+        Whether orders may be sent.
+    account_name
+        Name shown in the repr.
+    """
+
+    def __init__(self, venue: Venue, *, env: Environment, trading: bool, account_name: str) -> None:
+        self._venue = venue
+        self.env = env
+        self.trading = trading
+        self.account_name = account_name
+        self._lock = threading.Lock()
+        self._instruments: tuple[float, pd.DataFrame, pd.DataFrame] | None = None
+
+    # ---- market data -------------------------------------------------------------------------------------------
+
+    def instruments(self) -> pd.DataFrame:
+        """Contracts and their rules, indexed by symbol."""
+        return self._venue.instruments()
+
+    def margin_tiers(self) -> pd.DataFrame:
+        """Margin tiers of all contracts: symbol, schedule, threshold, unit, initial_margin, maintenance_margin."""
+        return self._venue.margin_tiers()
+
+    def tickers(self) -> pd.DataFrame:
+        """Quotes of all contracts, indexed by symbol; funding rates are absolute, per contract and hour."""
+        return self._venue.tickers()
+
+    def indices(self) -> pd.DataFrame:
+        """Real-time indices (``in_…``) and reference rates (``rr_…``)."""
+        return self._venue.indices()
+
+    def order_book(self, symbol: str) -> pd.DataFrame:
+        """Order book of a contract: side (bid, ask), price, size, cumulative_size, best first per side."""
+        return self._venue.order_book(symbol)
+
+    def candles(
+        self,
+        symbol: str,
+        resolution: str = "1h",
+        *,
+        start: TimeLike | None = None,
+        end: TimeLike | None = None,
+        tick_type: str = "trade",
+    ) -> pd.DataFrame:
+        """Candles of a contract, indexed by their start time, oldest first.
+
+        Parameters
+        ----------
+        symbol
+            Contract.
+        resolution
+            One of 1m 5m 15m 30m 1h 4h 12h 1d 1w.
+        start, end
+            Time span, such as ``"-30d"``; without a start, what one request returns.
+        tick_type
+            ``trade``, ``mark`` or ``spot`` prices.
+        """
+        _one_of("resolution", resolution, RESOLUTIONS)
+        _one_of("tick_type", tick_type, TICK_TYPES)
+        return self._venue.candles(symbol, resolution, tick_type, *_span(start, end))
+
+    # ---- account -----------------------------------------------------------------------------------------------
+
+    def account(self) -> Account:
+        """The multi-collateral wallet's figures in USD, as one object."""
+        return self._venue.account()
+
+    def accounts(self) -> pd.DataFrame:
+        """Balances: one row per wallet and currency."""
+        return self._venue.accounts()
+
+    def wallets(self) -> pd.DataFrame:
+        """Single-collateral wallets of inverse contracts: requirements and the prices that trigger them."""
+        return self._venue.wallets()
+
+    def wallet_contracts(self) -> pd.DataFrame:
+        """Contracts held in single-collateral wallets, as the wallets themselves list them."""
+        return self._venue.wallet_contracts()
+
+    def positions(self) -> pd.DataFrame:
+        """Open positions, indexed by symbol, with mark price, notional and unrealised P&L."""
+        return self._venue.positions()
+
+    def open_orders(self) -> pd.DataFrame:
+        """Open orders, indexed by order id."""
+        return self._venue.open_orders()
+
+    def fills(self, start: TimeLike | None = None, end: TimeLike | None = None) -> pd.DataFrame:
+        """Fills, newest first, indexed by fill id; without ``start`` the newest hundred.
+
+        Fills carry no fees; the account log does.
+        """
+        return self._venue.fills(*_span(start, end))
+
+    def account_log(self, start: TimeLike | None = None, end: TimeLike | None = None) -> pd.DataFrame:
+        """Account log, oldest first, indexed by entry number; without ``start`` from the first entry.
+
+        The only complete record of fees, funding and realised P&L: pass it to ``kfut.pnl``.
+        """
+        return self._venue.account_log(*_span(start, end))
+
+    # ---- orders ------------------------------------------------------------------------------------------------
+
+    def preview(self, order: Order) -> Preview:
+        """Estimate what an order would do; nothing is sent.
+
+        Raises
+        ------
+        OrderRefused
+            If the order breaks a rule of its contract.
+        NotFoundError
+            If there is no such contract.
+        """
+        rules, tiers = self._rules(order.symbol)
+        tickers = self._venue.tickers()
+        if order.symbol not in tickers.index:
+            raise self._unknown_symbol(order.symbol, tickers)
+        market = Market(
+            instrument=rules,
+            ticker=_row(tickers, order.symbol),
+            book=self._venue.order_book(order.symbol),
+            position=self._position(order.symbol),
+            tiers=tiers,
+            env=self.env,
+            time=utc_now(),
+            **self._available(order.symbol, str(rules["type"])),
+        )
+        return orders.preview(order, market)
+
+    def place(self, order: Order) -> OrderResult:
+        """Send an order, at most once, and say what became of it.
+
+        Returns
+        -------
+        OrderResult
+            A refusal by the exchange is a result with status ``rejected``, not an exception. After a lost or unclear
+            answer the order's fate is looked up among fills and open orders; if it is not there the status is
+            ``unknown``, and the order is never sent again by itself.
+
+        Raises
+        ------
+        ReadOnlyError
+            If the client was opened without ``trading=True``.
+        OrderRefused
+            If the order breaks a rule of its contract; nothing was sent.
+        AuthenticationError, RateLimitError, ConnectionFailed
+            If the exchange did not take the request at all; nothing was placed.
+        """
+        self._require_trading("place an order")
+        rules, _ = self._rules(order.symbol)
+        exact = orders.check(order, rules)
+        exact = replace(exact, cli_ord_id=exact.cli_ord_id or str(uuid.uuid4()))
+        try:
+            return self._venue.place(exact)
+        except (AuthenticationError, RateLimitError, ConnectionFailed, CredentialsError):
+            raise
+        except ExchangeError as error:
+            if error.http_status is None or error.http_status < 500:
+                message = f"Rejected. {orders.explain(error.words)}"
+                return OrderResult("rejected", error.words, message, cli_ord_id=exact.cli_ord_id or "")
+            return self._fate(exact, error)
+        except VenueError as error:
+            return self._fate(exact, error)
+
+    def _fate(self, order: Order, error: VenueError) -> OrderResult:
+        """Look for an order whose answer was lost: fills first, then open orders."""
+        _log.warning("no clear answer to order %s, looking for it: %s", order.cli_ord_id, error)
+        result = partial(OrderResult, cli_ord_id=order.cli_ord_id or "")
+        try:
+            fills = self._venue.fills(None, None)
+            fills = fills[fills["cli_ord_id"] == order.cli_ord_id]
+            resting = self._venue.open_orders()
+            resting = resting[resting["cli_ord_id"] == order.cli_ord_id]
+        except VenueError as second:
+            return result(
+                "unknown",
+                error.words,
+                f"No clear answer arrived ({error}), and its fate could not be looked up ({second}). "
+                "Look at open orders and fills before sending anything again.",
+            )
+        if not fills.empty:
+            filled = float(fills["size"].sum())
+            average = orders.average_price(fills["size"], fills["price"], inverse=is_inverse(order.symbol))
+            whole = filled >= float(order.size) * (1 - 1e-9)
+            return result(
+                "filled" if whole else "partially_filled",
+                "",
+                f"The answer was lost; the fills show {filled:,.10g} contracts at {average:,.10g} on average.",
+                order_id=str(fills["order_id"].iloc[0]),
+                filled_size=filled,
+                average_price=average,
+            )
+        if not resting.empty:
+            message = "The answer was lost; the order is among the open orders."
+            return result("placed", "", message, order_id=str(resting.index[0]))
+        return result(
+            "unknown",
+            error.words,
+            f"No clear answer arrived ({error}). The order is neither among fills nor open orders; it may still "
+            "arrive. Look again before sending anything.",
+        )
+
+    def cancel(self, order_id: str | None = None, *, cli_ord_id: str | None = None) -> CancelResult:
+        """Cancel one order by the exchange's id or your own.
+
+        Raises
+        ------
+        ReadOnlyError
+            If the client was opened without ``trading=True``.
+        """
+        self._require_trading("cancel an order")
+        if (order_id is None) == (cli_ord_id is None):
+            raise ArgumentError("cancel() takes either order_id or cli_ord_id: give exactly one of them")
+        try:
+            return self._venue.cancel(order_id, cli_ord_id)
+        except NotFoundError as error:
+            return CancelResult("not_found", error.words, orders.explain("notFound"))
+
+    def cancel_all(self, symbol: str | None = None) -> CancelResult:
+        """Cancel all open orders, or those of one contract.
+
+        Raises
+        ------
+        ReadOnlyError
+            If the client was opened without ``trading=True``.
+        """
+        self._require_trading("cancel orders")
+        return self._venue.cancel_all(symbol)
+
+    def _require_trading(self, action: str) -> None:
+        if not self.trading:
+            raise ReadOnlyError(
+                f"this client is read-only and will not {action}: open it with kfut.connect({self.env!r}, trading=True)"
+            )
+
+    def _rules(self, symbol: str) -> tuple[pd.Series[Any], list[MarginTier]]:
+        """A contract's row of instruments and its margin tiers, kept for a few minutes."""
+        with self._lock:
+            if self._instruments is None or time.monotonic() - self._instruments[0] > _INSTRUMENTS_AGE:
+                self._instruments = (time.monotonic(), self._venue.instruments(), self._venue.margin_tiers())
+            _, instruments, tiers = self._instruments
+        if symbol not in instruments.index:
+            raise self._unknown_symbol(symbol, instruments)
+        own = tiers[tiers["symbol"] == symbol]
+        schedule = "retail" if (own["schedule"] == "retail").any() else "professional"
+        own = own[own["schedule"] == schedule]
+        return _row(instruments, symbol), [
+            MarginTier(float(threshold), float(initial), float(maintenance))
+            for threshold, initial, maintenance in zip(
+                own["threshold"], own["initial_margin"], own["maintenance_margin"], strict=True
+            )
+        ]
+
+    @staticmethod
+    def _unknown_symbol(symbol: str, known: pd.DataFrame) -> NotFoundError:
+        near = difflib.get_close_matches(symbol, [str(s) for s in known.index], n=3, cutoff=0.4)
+        hint = f"did you mean {', '.join(near)}?" if near else "see client.instruments()"
+        return NotFoundError(f"there is no contract {symbol!r}; {hint}")
+
+    def _position(self, symbol: str) -> float:
+        positions = self._venue.positions()
+        return float(_row(positions, symbol)["signed_size"]) if symbol in positions.index else 0.0
+
+    def _available(self, symbol: str, contract_type: str) -> dict[str, Any]:
+        """Free margin of the wallet that carries a contract, and its currency."""
+        if not is_inverse(contract_type):
+            return {"available_margin": self._venue.account().available_margin, "margin_currency": "USD"}
+        pair = symbol.split("_")[1]
+        wallets = self._venue.wallets()
+        name = f"fi_{pair.lower()}"
+        available = float(_row(wallets, name)["available_funds"]) if name in wallets.index else math.nan
+        return {"available_margin": available, "margin_currency": pair.removesuffix("USD")}
+
+    # ---- the object itself -------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Close the connections. A paper exchange started by `connect` lives until the kernel ends."""
+        self._venue.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        mode = "trading" if self.trading else "read-only"
+        return f"<kfut_analytics client: {self.env.upper()}, account {self.account_name!r}, {mode}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a client is not pickled or copied: it holds an API key. Open a new one with kfut.connect()")
+
+
+def connect(
+    env: Environment = "paper",
+    *,
+    trading: bool = False,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    api_secret: str | None = None,
+    account: str = "demo",
+) -> Client:
+    """Open a client.
+
+    Parameters
+    ----------
+    env
+        ``paper``: the embedded paper exchange, with no key and no internet (or the one at ``base_url``).
+        ``live``: the exchange.
+    trading
+        Whether orders may be sent; read-only otherwise.
+    base_url
+        Address of the exchange, where it is not the usual one: https, or http to this machine.
+    api_key, api_secret
+        The API key; by default ``KRAKEN_FUTURES_API_KEY`` and ``KRAKEN_FUTURES_API_SECRET``, then
+        ``KRAKEN_API_KEY`` and ``KRAKEN_API_SECRET``, from the environment. Futures keys are separate from spot keys.
+    account
+        Account of the embedded paper exchange: ``demo`` has 90 days of history.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument is not one of those above.
+    CredentialsError
+        If only half of a key is given, or the secret is not base64 text.
+    """
+    from .rest.session import RestSession
+    from .rest.signing import Signer
+    from .rest.venue import RestVenue
+
+    _one_of("env", env, ("paper", "live"))
+    if env == "paper" and base_url is None:
+        if api_key or api_secret:
+            raise ArgumentError(
+                "api_key and api_secret belong to an exchange of your own: leave them out for the embedded paper "
+                "exchange, or give base_url as well"
+            )
+        server = _embedded_exchange(account)
+        base_url, api_key, api_secret = server.base_url, server.api_key, server.api_secret
+    # The account's name is the embedded exchange's; elsewhere the key decides which account it is.
+    name = account if env == "paper" else "live"
+    base_url = settings.checked_base_url(base_url or settings.LIVE_URL)
+    found = settings.credentials(api_key, api_secret)
+    session = RestSession(base_url, None if found is None else Signer(found))
+    return Client(RestVenue(session, env), env=env, trading=trading, account_name=name)
+
+
+_EMBEDDED: dict[str, PaperServer] = {}
+_EMBEDDED_LOCK = threading.Lock()
+
+
+def _embedded_exchange(account: str) -> PaperServer:
+    """The paper exchange of this process for an account: every `connect` sees the same one."""
+    from .paper import start
+
+    with _EMBEDDED_LOCK:
+        if account not in _EMBEDDED:
+            _EMBEDDED[account] = start(account=account)
+        return _EMBEDDED[account]
+
+
+def _one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ArgumentError(f"{name}={value!r} is not one of {', '.join(map(repr, choices))}")
+
+
+def _row(frame: pd.DataFrame, label: str) -> pd.Series[Any]:
+    """One row by its label; of labels that occur twice, the last."""
+    found = frame.loc[label]
+    return found.iloc[-1] if isinstance(found, pd.DataFrame) else found
+
+
+def _span(start: TimeLike | None, end: TimeLike | None) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
+    now = utc_now()
+    first = None if start is None else parse_time(start, name="start", now=now)
+    last = None if end is None else parse_time(end, name="end", now=now)
+    if first is not None and last is not None and first > last:
+        raise ArgumentError(f"start={start!r} is later than end={end!r}: exchange them")
+    return first, last

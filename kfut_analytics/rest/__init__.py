@@ -1,0 +1,1 @@
+"""The REST venue: the exchange's Derivatives API v3, its history and its charts, as canonical frames."""

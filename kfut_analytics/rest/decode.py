@@ -1,0 +1,358 @@
+"""The exchange's JSON to canonical frames. Known fields become columns; unknown ones are ignored.
+
+A missing container (``openPositions``) is an error, never an empty account.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from .. import contracts, schema
+from ..account import Account
+from ..errors import DecodeError
+
+Row = Mapping[str, Any]
+
+
+def container(body: Mapping[str, Any], name: str, kind: type) -> Any:
+    """The part of an answer that must be there.
+
+    Raises
+    ------
+    DecodeError
+        If it is missing or not of its kind.
+    """
+    part = body.get(name)
+    if not isinstance(part, kind):
+        what = "is missing" if name not in body else f"is {type(part).__name__} instead of {kind.__name__}"
+        raise DecodeError(
+            f"the answer's {name!r} {what}; its fields are {', '.join(map(str, body)) or 'none'}. "
+            "Nothing is concluded from it: ask again"
+        )
+    return part
+
+
+def rows(body: Mapping[str, Any], name: str) -> list[Row]:
+    """A list of JSON objects that must be there."""
+    items: list[Any] = container(body, name, list)
+    for item in items:
+        if not isinstance(item, dict):
+            raise DecodeError(f"an entry of the answer's {name!r} is {item!r} instead of an object")
+    return items
+
+
+def columns(table: schema.Table, items: Sequence[Row]) -> dict[str, list[Any]]:
+    """The columns of a table that come straight from a field, by name."""
+    found: dict[str, list[Any]] = {}
+    for column in table.columns:
+        if not column.source or "." in column.source:
+            continue
+        first, *others = column.source.split("|")
+        values = [item.get(first) for item in items]
+        for other in others:
+            if any(value is None for value in values):
+                values = [item.get(other) if v is None else v for v, item in zip(values, items, strict=True)]
+        found[column.name] = values
+    return found
+
+
+def _upper(values: Iterable[Any]) -> list[Any]:
+    return [value.upper() if isinstance(value, str) else value for value in values]
+
+
+def _levels(item: Row, name: str) -> list[Row]:
+    levels = item.get(name) or []
+    if not isinstance(levels, list) or not all(isinstance(level, dict) for level in levels):
+        raise DecodeError(f"{name} of {item.get('symbol')!r} is {levels!r} instead of a list of margin levels")
+    return levels
+
+
+def instruments(body: Mapping[str, Any]) -> pd.DataFrame:
+    """Frame ``instruments`` from the answer of ``/instruments``."""
+    items = rows(body, "instruments")
+    data = columns(schema.INSTRUMENTS, items)
+    data["symbol"] = _upper(data["symbol"])
+    data["size_step"] = [_size_step(p) for p in data["contract_value_trade_precision"]]
+    first = [next(iter(_levels(i, "retailMarginLevels") or _levels(i, "marginLevels")), {}) for i in items]
+    data["initial_margin"] = [level.get("initialMargin") for level in first]
+    data["maintenance_margin"] = [level.get("maintenanceMargin") for level in first]
+    return schema.INSTRUMENTS.frame(data)
+
+
+def _size_step(precision: Any) -> float | None:
+    if precision is None:
+        return None
+    try:
+        return float(contracts.size_step(int(precision)))
+    except (ValueError, TypeError, OverflowError) as error:
+        raise DecodeError(f"contractValueTradePrecision is {precision!r} instead of a whole number") from error
+
+
+def wire_symbols(body: Mapping[str, Any]) -> dict[str, str]:
+    """The exchange's exact spelling of each symbol, by the upper-case one."""
+    return {str(item.get("symbol")).upper(): str(item.get("symbol")) for item in rows(body, "instruments")}
+
+
+def margin_tiers(body: Mapping[str, Any]) -> pd.DataFrame:
+    """Frame ``margin_tiers``: every tier of every schedule, from the answer of ``/instruments``."""
+    found: list[tuple[Any, str, Row]] = []
+    for item in rows(body, "instruments"):
+        schedules = {
+            "professional": _levels(item, "marginLevels"),
+            "retail": _levels(item, "retailMarginLevels"),
+        }
+        for platform, kinds in (item.get("marginSchedules") or {}).items():
+            schedules |= {f"{platform}/{kind}": _levels(kinds, kind) for kind in kinds}
+        found += [(item.get("symbol"), name, level) for name, levels in schedules.items() for level in levels]
+    data = columns(schema.MARGIN_TIERS, [level for _, _, level in found])
+    data["symbol"] = _upper(symbol for symbol, _, _ in found)
+    data["schedule"] = [name for _, name, _ in found]
+    data["unit"] = ["quote" if level.get("contracts") is None else "contracts" for _, _, level in found]
+    return schema.MARGIN_TIERS.frame(data)
+
+
+def tickers(body: Mapping[str, Any]) -> pd.DataFrame:
+    """Frame ``tickers`` from the answer of ``/tickers``; index rows are left to `indices`."""
+    data = columns(schema.TICKERS, [item for item in rows(body, "tickers") if "markPrice" in item])
+    data["symbol"] = _upper(data["symbol"])
+    frame = schema.TICKERS.frame(data)
+    # A ticker carries no contract type; the prefix tells inverse contracts apart as well.
+    inverse = pd.Series([contracts.is_inverse(str(symbol)) for symbol in frame.index], index=frame.index, dtype=bool)
+    rate, index_price = frame["funding_rate"], frame["index_price"]
+    relative = contracts.relative_funding_rate(rate, index_price, inverse=False)
+    frame["relative_funding_rate"] = relative.where(
+        ~inverse, contracts.relative_funding_rate(rate, index_price, inverse=True)
+    )
+    return frame
+
+
+def indices(body: Mapping[str, Any]) -> pd.DataFrame:
+    """Frame ``indices``: the index rows of the answer of ``/tickers``."""
+    return schema.INDICES.frame(
+        columns(schema.INDICES, [item for item in rows(body, "tickers") if "markPrice" not in item])
+    )
+
+
+def order_book(body: Mapping[str, Any]) -> pd.DataFrame:
+    """Frame ``order_book`` from the answer of ``/orderbook``, best level first per side."""
+    book = container(body, "orderBook", dict)
+    data: dict[str, list[Any]] = {"side": [], "price": [], "size": [], "cumulative_size": []}
+    for side, name in (("bid", "bids"), ("ask", "asks")):
+        levels = _book_side(container(book, name, list))
+        levels.sort(key=lambda level: level[0], reverse=side == "bid")
+        total = 0.0
+        for price, size in levels:
+            total += size
+            for column, value in zip(data, (side, price, size, total), strict=True):
+                data[column].append(value)
+    return schema.ORDER_BOOK.frame(data)
+
+
+def _book_side(levels: list[Any]) -> list[tuple[float, float]]:
+    try:
+        return [(float(price), float(size)) for price, size in levels]
+    except (TypeError, ValueError) as error:
+        raise DecodeError(f"the order book holds a level that is not [price, size]: {error}") from error
+
+
+def accounts(body: Mapping[str, Any]) -> pd.DataFrame:
+    """Frame ``accounts``: one row per wallet and currency, from the answer of ``/accounts``."""
+    found: list[dict[str, Any]] = []
+    for name, wallet in _wallets(body):
+        base = {"account": name, "type": wallet.get("type")}
+        for currency, holding in _mapping(wallet, "currencies").items():
+            if not isinstance(holding, dict):
+                raise DecodeError(f"the holding of {currency} in {name} is {holding!r} instead of an object")
+            found.append(base | {"currency": currency.upper(), "holding": holding})
+        for currency, quantity in _currency_balances(wallet).items():
+            own = currency == wallet.get("currency")
+            available = _mapping(wallet, "auxiliary").get("af") if own else None
+            found.append(
+                base | {"currency": currency.upper(), "holding": {"quantity": quantity, "available": available}}
+            )
+    holdings = [item["holding"] for item in found]
+    return schema.ACCOUNTS.frame(
+        {name: [item[name] for item in found] for name in ("account", "type", "currency")}
+        | {
+            "quantity": [h.get("quantity") for h in holdings],
+            "value_usd": [h.get("value") for h in holdings],
+            "collateral_usd": [h.get("collateral", h.get("collateralValue")) for h in holdings],
+            "available": [h.get("available") for h in holdings],
+        }
+    )
+
+
+def _wallets(body: Mapping[str, Any]) -> list[tuple[str, Row]]:
+    found: dict[str, Any] = container(body, "accounts", dict)
+    for name, wallet in found.items():
+        if not isinstance(wallet, dict):
+            raise DecodeError(f"the wallet {name!r} is {wallet!r} instead of an object")
+    return list(found.items())
+
+
+def _mapping(item: Row, name: str) -> Row:
+    part = item.get(name)
+    if part is not None and not isinstance(part, dict):
+        raise DecodeError(f"{name!r} is {part!r} instead of an object")
+    return part or {}
+
+
+def _is_contract(name: str) -> bool:
+    return "_" in name
+
+
+def _currency_balances(wallet: Row) -> Row:
+    return {name: value for name, value in _mapping(wallet, "balances").items() if not _is_contract(name)}
+
+
+def wallets(body: Mapping[str, Any]) -> pd.DataFrame:
+    """Frame ``wallets``: the single-collateral wallets' figures, from the answer of ``/accounts``."""
+    found = [(name, wallet) for name, wallet in _wallets(body) if "marginRequirements" in wallet]
+    data: dict[str, list[Any]] = {
+        "account": [name for name, _ in found],
+        "currency": _upper(wallet.get("currency") for _, wallet in found),
+    }
+    for column in schema.WALLETS.columns[2:]:
+        part, field = column.source.split(".")
+        data[column.name] = [_mapping(wallet, part).get(field) for _, wallet in found]
+    return schema.WALLETS.frame(data)
+
+
+def wallet_contracts(body: Mapping[str, Any]) -> pd.DataFrame:
+    """Frame ``wallet_contracts``: contracts held in single-collateral wallets, from the answer of ``/accounts``."""
+    found = [
+        (name, symbol.upper(), size)
+        for name, wallet in _wallets(body)
+        for symbol, size in _mapping(wallet, "balances").items()
+        if _is_contract(symbol)
+    ]
+    names = [column.name for column in schema.WALLET_CONTRACTS.columns]
+    return schema.WALLET_CONTRACTS.frame({name: [row[i] for row in found] for i, name in enumerate(names)})
+
+
+_ACCOUNT_FIELDS = {
+    "balance_value": "balanceValue",
+    "portfolio_value": "portfolioValue",
+    "collateral_value": "collateralValue",
+    "unrealized_pnl": "pnl",
+    "unrealized_funding": "unrealizedFunding",
+    "total_unrealized": "totalUnrealized",
+    "total_unrealized_as_margin": "totalUnrealizedAsMargin",
+    "margin_equity": "marginEquity",
+    "initial_margin": "initialMargin",
+    "initial_margin_with_orders": "initialMarginWithOrders",
+    "maintenance_margin": "maintenanceMargin",
+    "available_margin": "availableMargin",
+}
+
+
+def account(body: Mapping[str, Any], env: str) -> Account:
+    """The multi-collateral wallet's figures, from the answer of ``/accounts``.
+
+    Raises
+    ------
+    DecodeError
+        If the answer has no multi-collateral wallet.
+    """
+    flex = container(container(body, "accounts", dict), "flex", dict)
+    figures = {}
+    for name, field in _ACCOUNT_FIELDS.items():
+        column = schema.Column(name, "float", "USD", "", field)
+        figures[name] = float(schema.convert([flex.get(field)], column, "account").iloc[0])
+    time = schema.convert([body.get("serverTime")], schema.Column("time", "time", "UTC", "", "serverTime"), "account")
+    return Account(env=env, time=time.iloc[0], **figures)
+
+
+def positions(body: Mapping[str, Any], mark_prices: pd.Series[float]) -> pd.DataFrame:
+    """Frame ``positions`` from the answer of ``/openpositions`` and the tickers' mark prices by symbol."""
+    items = rows(body, "openPositions")
+    data = columns(schema.POSITIONS, items)
+    data["symbol"] = _upper(data["symbol"])
+    data["margin_mode"] = ["cross" if v is None else "isolated" for v in data["max_fixed_leverage"]]
+    data["pnl_currency"] = [
+        currency or _default_pnl_currency(symbol)
+        for currency, symbol in zip(data["pnl_currency"], data["symbol"], strict=True)
+    ]
+    frame = schema.POSITIONS.frame(data)
+    frame["signed_size"] = frame["size"].where(frame["side"] != "short", -frame["size"])
+    frame["mark_price"] = mark_prices.reindex(frame.index).astype("float64")
+    inverse = pd.Series([contracts.is_inverse(str(s)) for s in frame.index], index=frame.index, dtype=bool)
+    size, entry, mark = frame["signed_size"], frame["entry_price"], frame["mark_price"]
+    frame["notional"] = frame["size"].where(inverse, contracts.notional(frame["size"], mark, inverse=False))
+    computed = contracts.pnl(size, entry, mark, inverse=False).where(
+        ~inverse, contracts.pnl(size, entry, mark, inverse=True)
+    )
+    # Computed figures are in the contract's own currency; they cannot stand in for another P&L currency.
+    own = frame["pnl_currency"] == pd.Series([_default_pnl_currency(s) for s in frame.index], frame.index, dtype="str")
+    frame["unrealized_pnl"] = frame["unrealized_pnl"].fillna(computed.where(own))
+    return frame
+
+
+def _default_pnl_currency(symbol: Any) -> str:
+    if contracts.is_inverse(str(symbol)):
+        return str(symbol).split("_")[1].removesuffix("USD")
+    return "USD"
+
+
+def open_orders(body: Mapping[str, Any]) -> pd.DataFrame:
+    """Frame ``open_orders`` from the answer of ``/openorders``."""
+    data = columns(schema.OPEN_ORDERS, rows(body, "openOrders"))
+    data["symbol"] = _upper(data["symbol"])
+    frame = schema.OPEN_ORDERS.frame(data)
+    frame["size"] = frame["filled_size"].fillna(0.0) + frame["unfilled_size"]
+    return frame
+
+
+def fills(body: Mapping[str, Any]) -> pd.DataFrame:
+    """Frame ``fills`` from the answer of ``/fills``, in the exchange's order (newest first)."""
+    data = columns(schema.FILLS, rows(body, "fills"))
+    data["symbol"] = _upper(data["symbol"])
+    return schema.FILLS.frame(data)
+
+
+def account_log(pages: Iterable[Sequence[Row]]) -> pd.DataFrame:
+    """Frame ``account_log`` from the entries of one or more answers of ``/account-log``."""
+    data: dict[str, list[Any]] = {}
+    for page in pages:
+        for name, values in columns(schema.ACCOUNT_LOG, page).items():
+            data.setdefault(name, []).extend(values)
+    for name in ("asset", "contract"):
+        data[name] = _upper(data.get(name, []))
+    frame = schema.ACCOUNT_LOG.frame(data)
+    frame["change"] = frame["new_balance"] - frame["old_balance"]
+    return frame
+
+
+def candles(pages: Iterable[Sequence[Row]]) -> pd.DataFrame:
+    """Frame ``candles`` from the entries of one or more answers of the charts API."""
+    data: dict[str, list[Any]] = {}
+    for page in pages:
+        for name, values in columns(schema.CANDLES, page).items():
+            data.setdefault(name, []).extend(values)
+    return schema.CANDLES.frame(data)
+
+
+def text(value: Any) -> str:
+    """An optional text field: empty when it is null or missing."""
+    return "" if value is None else str(value)
+
+
+def number(value: Any, name: str) -> float:
+    """A number field of an order's answer.
+
+    Raises
+    ------
+    DecodeError
+        If it is not a finite number.
+    """
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        found = math.nan
+    if not math.isfinite(found):
+        raise DecodeError(f"{name} is {value!r} instead of a number")
+    return found

@@ -1,0 +1,293 @@
+"""One signed request: build, sign, send, check. Every answer is either JSON of the API or an error of ours."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from typing import Any, cast
+from urllib.parse import quote
+
+import msgspec
+import requests
+import requests.adapters
+import requests.utils
+
+from .._version import __version__
+from ..errors import (
+    AuthenticationError,
+    ConnectionFailed,
+    ConnectionLost,
+    CredentialsError,
+    ExchangeError,
+    InvalidRequestError,
+    NotFoundError,
+    RateLimitError,
+    RequestTimeout,
+    TransportError,
+    UnavailableError,
+    UnexpectedResponse,
+)
+from ..settings import is_loopback
+from .endpoints import Operation
+from .signing import Signer, encode
+
+_log = logging.getLogger("kfut_analytics.rest")
+
+TIMEOUT = (5.0, 30.0)
+"""Seconds to connect, and between two bytes of an answer."""
+
+_FORM = "application/x-www-form-urlencoded"
+
+_ERRORS: dict[str, tuple[type[ExchangeError], str]] = {
+    "authenticationerror": (
+        AuthenticationError,
+        "check that key and secret belong together, that the key is a futures key (spot keys are refused) "
+        "and that it has the permission for this call",
+    ),
+    "unauthorized": (
+        AuthenticationError,
+        "check that key and secret belong together and are of the futures site",
+    ),
+    "insufficientprivileges": (AuthenticationError, "the key lacks the permission for this call"),
+    "noncebelowthreshold": (AuthenticationError, "another program uses the same key with higher nonces"),
+    "nonceduplicate": (AuthenticationError, "another program uses the same key with the same nonce"),
+    "accountinactive": (AuthenticationError, "the account is not active; see the exchange's site"),
+    "apilimitexceeded": (RateLimitError, "wait ten seconds"),
+    "too_many_requests": (RateLimitError, "wait ten seconds"),
+    "unavailable": (UnavailableError, "the exchange is not available; try again later"),
+    "marketunavailable": (UnavailableError, "the market is not available; try again later"),
+    "notfound": (NotFoundError, "check the symbol or id"),
+    "not_found": (NotFoundError, "check the symbol or id"),
+    "contract_does_not_exist": (NotFoundError, "check the symbol"),
+    "contractnotfound": (NotFoundError, "check the symbol"),
+    "invalidargument": (InvalidRequestError, "check the argument it names"),
+    "requiredargumentmissing": (InvalidRequestError, "give the argument it names"),
+    "bad_request": (InvalidRequestError, "check the arguments"),
+}
+"""Exchange words, folded, to our error and the remedy; matched by prefix (``invalidArgument: symbol`` exists)."""
+
+
+class RestSession:
+    """Sends requests to one exchange with one key, over kept-alive connections.
+
+    Parameters
+    ----------
+    base_url
+        Scheme, host and port.
+    signer
+        Signs private calls; None allows public calls only (and, on this machine, unsigned private ones, for local
+        servers that check no key).
+    timeout
+        Seconds to connect, and between two bytes of an answer.
+    """
+
+    def __init__(self, base_url: str, signer: Signer | None = None, *, timeout: tuple[float, float] = TIMEOUT) -> None:
+        self.base_url = base_url
+        self._signer = signer
+        self._timeout = timeout
+        self._session = requests.Session()
+        self._session.headers.update({"User-Agent": f"kfut_analytics/{__version__}", "Accept": "application/json"})
+        # The environment is read once, here: requests would do so for every request, and would let a .netrc file
+        # add an Authorization header.
+        self._session.trust_env = False
+        self._session.proxies = dict(requests.utils.get_environ_proxies(base_url, no_proxy=None))
+        self._session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+        adapter = requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=16, max_retries=0)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    def request(
+        self,
+        operation: Operation,
+        params: Mapping[str, object] | None = None,
+        path: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Send one request and return the answer's JSON object.
+
+        Parameters
+        ----------
+        operation
+            What to call.
+        params
+            Query parameters (GET) or form fields (POST); None values are left out.
+        path
+            Values of the path's placeholders.
+
+        Raises
+        ------
+        CredentialsError
+            If the call is private and there is no key.
+        VenueError
+            One of its kinds if no good answer arrived.
+        """
+        url_path = operation.path.format_map({name: quote(value, safe="") for name, value in (path or {}).items()})
+        data = encode(params or {})
+        headers = self._signature(operation, url_path, data)
+        in_query = operation.method == "GET"
+        url = f"{self.base_url}{url_path}" + (f"?{data}" if data and in_query else "")
+        request = requests.Request(operation.method, url, headers=headers, data=None if in_query else data)
+        if not in_query:
+            request.headers["Content-Type"] = _FORM
+        prepared = self._session.prepare_request(request)
+        prepared.url = url  # exactly what was signed: requests may quote it anew
+        return self._check(operation, self._send(operation, prepared))
+
+    def _signature(self, operation: Operation, path: str, data: str) -> dict[str, str]:
+        if not operation.private:
+            return {}
+        if self._signer is not None:
+            return {"APIKey": self._signer.api_key, "Authent": self._signer.sign(path, data)}
+        if is_loopback(self.base_url):
+            return {}
+        raise CredentialsError(
+            f"{operation.name} needs an API key and none was found: pass api_key and api_secret, or set "
+            "KRAKEN_FUTURES_API_KEY and KRAKEN_FUTURES_API_SECRET. Create a read-only key on the futures site's "
+            "API settings page"
+        )
+
+    def _send(self, operation: Operation, prepared: requests.PreparedRequest) -> requests.Response:
+        safe = not operation.changes_state
+        where = f"{operation.name} at {self.base_url}"
+        doubt = (
+            "" if safe else "; the request may have been processed: look at open orders and fills before sending anew"
+        )
+        try:
+            response = self._session.send(
+                prepared,
+                timeout=self._timeout,
+                allow_redirects=False,
+                proxies=self._session.proxies,
+                verify=self._session.verify,
+            )
+        except requests.exceptions.SSLError as error:
+            raise ConnectionFailed(
+                f"{where}: the TLS certificate was refused ({error}). Check the clock and any proxy between you "
+                "and the exchange; the check cannot be switched off",
+            ) from None
+        except requests.exceptions.ConnectTimeout:
+            raise ConnectionFailed(
+                f"{where}: no connection within {self._timeout[0]:g} s. Check the network", retry_safe=True
+            ) from None
+        except requests.exceptions.ReadTimeout:
+            raise RequestTimeout(f"{where}: no answer within {self._timeout[1]:g} s{doubt}", retry_safe=safe) from None
+        except requests.exceptions.ConnectionError as error:
+            raise self._connection_error(where, error, doubt, safe) from None
+        except requests.exceptions.RequestException as error:
+            raise ConnectionLost(f"{where}: the answer broke off ({error}){doubt}", retry_safe=safe) from None
+        _log.debug("%s %s -> %s", operation.method, operation.name, response.status_code)
+        return response
+
+    @staticmethod
+    def _connection_error(
+        where: str, error: requests.exceptions.ConnectionError, doubt: str, safe: bool
+    ) -> TransportError:
+        reason = getattr(error.args[0] if error.args else None, "reason", None)
+        # urllib3 wraps faults of connecting in NewConnectionError or NameResolutionError; only these prove that
+        # nothing was sent.
+        if type(reason).__name__ in {"NewConnectionError", "NameResolutionError", "ProxyError"}:
+            return ConnectionFailed(
+                f"{where}: no connection ({reason}). Check the network and the address", retry_safe=True
+            )
+        return ConnectionLost(f"{where}: the connection broke ({error}){doubt}", retry_safe=safe)
+
+    def _check(self, operation: Operation, response: requests.Response) -> dict[str, Any]:
+        status = response.status_code
+        where = f"{operation.name} at {self.base_url}"
+        safe = not operation.changes_state
+        if 300 <= status < 400:
+            target = response.headers.get("Location", "nowhere")
+            raise UnexpectedResponse(
+                f"{where}: answered with a redirect to {target}, which is never followed with a signed request. "
+                "Check base_url; the exchange's former demo host does this",
+                http_status=status,
+                retry_safe=safe,
+            )
+        body = _json(response)
+        if body is None:
+            if status == 429:
+                raise RateLimitError(
+                    f"{where}: the token pool is empty; it refills in "
+                    f"{response.headers.get('rate-limit-reset', 'some')} s",
+                    words=response.text[:200],
+                    http_status=status,
+                    retry_safe=True,
+                )
+            kind = response.headers.get("Content-Type", "no content type")
+            error: type[UnavailableError | UnexpectedResponse]
+            error = UnavailableError if status in {502, 503, 504} else UnexpectedResponse
+            raise error(
+                f"{where}: HTTP {status} with {kind} instead of JSON. Check base_url and the exchange's status page",
+                words=response.text[:200],
+                http_status=status,
+                retry_safe=safe,
+            )
+        words = error_words(body)
+        if words or status >= 400 or body.get("result") == "error":
+            raise _exchange_error(where, words or response.reason or "", status, safe)
+        return body
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+
+def _json(response: requests.Response) -> dict[str, Any] | None:
+    """The answer's JSON object; None if it is anything else."""
+    if "json" not in response.headers.get("Content-Type", ""):
+        return None
+    try:
+        body = msgspec.json.decode(response.content)
+    except msgspec.DecodeError:
+        return None
+    return cast(dict[str, Any], body) if isinstance(body, dict) else None
+
+
+def error_words(body: Mapping[str, Any]) -> str:
+    """The exchange's words in any of its error bodies (api-facts 4.8), empty if the body is no error."""
+    errors = body.get("errors")
+    if isinstance(errors, list) and errors:
+        return "; ".join(_one_error(item) for item in errors)
+    if isinstance(body.get("error"), str):
+        return ": ".join(str(body[name]) for name in ("error", "message") if body.get(name))
+    if "reason" in body and "status" in body:
+        return f"{body['status']}: {body['reason']}"
+    return ""
+
+
+def _one_error(item: object) -> str:
+    if isinstance(item, Mapping):
+        code, message = item.get("code"), item.get("message") or item.get("msg") or item.get("type") or ""
+        return f"{message} (code {code})" if code is not None else str(message)
+    return str(item)
+
+
+_CODES: dict[str, tuple[type[ExchangeError], str]] = {
+    "code 10": _ERRORS["apilimitexceeded"],
+    "code 11": _ERRORS["invalidargument"],
+    "code 18": _ERRORS["unauthorized"],
+    "code 87": _ERRORS["contract_does_not_exist"],
+}
+
+
+def _exchange_error(where: str, words: str, status: int, safe: bool) -> ExchangeError:
+    folded = words.casefold().removeprefix("json ")
+    found = next((value for key, value in _ERRORS.items() if folded.startswith(key)), None)
+    found = found or next((value for key, value in _CODES.items() if f"({key})" in folded), None)
+    if found is None:
+        by_status: dict[int, tuple[type[ExchangeError], str]] = {
+            400: _ERRORS["bad_request"],
+            401: _ERRORS["unauthorized"],
+            403: _ERRORS["insufficientprivileges"],
+            404: _ERRORS["notfound"],
+            429: _ERRORS["apilimitexceeded"],
+        }
+        found = by_status.get(status, (ExchangeError, "see the exchange's words"))
+    error, remedy = found
+    refused = issubclass(error, (AuthenticationError, RateLimitError, InvalidRequestError, NotFoundError))
+    return error(
+        f"{where}: the exchange answered {words!r} (HTTP {status}); {remedy}",
+        words=words,
+        http_status=status,
+        retry_safe=safe or refused,
+    )

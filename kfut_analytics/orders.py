@@ -465,7 +465,7 @@ def _warnings(
     if not order.reduce_only and margin > market.available_margin:
         yield (
             f"Initial margin rises by {_money(margin)} {market.margin_currency}, "
-            f"but only {_money(market.available_margin)} is available."
+            f"but only {_money(market.available_margin)} {market.margin_currency} is available."
         )
 
 

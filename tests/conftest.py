@@ -1,0 +1,57 @@
+"""Fixtures for all rooms."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import kfut_analytics as kfut
+from tests.replay import Answer, ReplayServer
+
+SAMPLE_KEY = "sample-public-key-of-the-tests"
+SAMPLE_SECRET = "c2FtcGxlIHNlY3JldCBvZiB0aGUgdGVzdHMsIHNpeHR5LWZvdXIgYnl0ZXMgbG9uZyAuLi4uLi4uLi4uLi4uLi4="
+
+
+def shared_folder() -> Path | None:
+    """The folder of recorded payloads and official specifications, which is not part of the project."""
+    named = os.environ.get("KFUT_SHARED")
+    folder = Path(named) if named else Path(__file__).resolve().parents[2] / "shared"
+    return folder / "kraken-futures" if (folder / "kraken-futures").is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Path:
+    """The recorded payloads; skips where they are absent."""
+    folder = shared_folder()
+    if folder is None:
+        pytest.skip("recorded payloads are not on this machine (KFUT_SHARED or ../shared)")
+    return folder / "payloads"
+
+
+@pytest.fixture(autouse=True)
+def no_keys_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees a key that the developer's shell holds."""
+    for name in list(os.environ):
+        if name.startswith("KRAKEN_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def replay() -> Iterator[Callable[..., tuple[kfut.Client, ReplayServer]]]:
+    """Start a replay server and a live client on it: ``client, server = replay({path: Answer})``."""
+    opened: list[tuple[kfut.Client, ReplayServer]] = []
+
+    def start(answers: dict[str, Answer], **options: object) -> tuple[kfut.Client, ReplayServer]:
+        server = ReplayServer(answers)
+        keys = {"api_key": SAMPLE_KEY, "api_secret": SAMPLE_SECRET}
+        client = kfut.connect("live", base_url=server.url, **(keys | options))  # type: ignore[arg-type]
+        opened.append((client, server))
+        return client, server
+
+    yield start
+    for client, server in opened:
+        client.close()
+        server.close()

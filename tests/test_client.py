@@ -1,0 +1,227 @@
+"""The client: read-only by default, an order sent once, its fate looked up, and arguments that say what is wrong."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import kfut_analytics as kfut
+from kfut_analytics import errors
+from tests.replay import Answer, ReplayServer
+
+Replay = Callable[..., tuple[kfut.Client, ReplayServer]]
+
+API = "/derivatives/api/v3"
+ORDER = kfut.Order("PF_XBTUSD", "buy", 0.01, limit_price=60000, cli_ord_id="mine")
+INSTRUMENTS = {
+    "result": "success",
+    "instruments": [
+        {
+            "symbol": symbol,
+            "type": "flexible_futures",
+            "tickSize": 1,
+            "contractValueTradePrecision": 4,
+            "maxPositionSize": 1200,
+            "marginLevels": [{"numNonContractUnits": 0, "initialMargin": 0.02, "maintenanceMargin": 0.01}],
+        }
+        for symbol in ("PF_XBTUSD", "PF_AAPLxUSD")
+    ],
+}
+FILL = {
+    "fill_id": "f",
+    "order_id": "o",
+    "cliOrdId": "mine",
+    "symbol": "PF_XBTUSD",
+    "side": "buy",
+    "size": 0.01,
+    "price": 59999,
+    "fillTime": "2026-11-22T00:00:00.000Z",
+    "fillType": "taker",
+}
+OPEN = {
+    "order_id": "o",
+    "cliOrdId": "mine",
+    "symbol": "PF_XBTUSD",
+    "side": "buy",
+    "orderType": "lmt",
+    "limitPrice": 60000,
+    "filledSize": 0,
+    "unfilledSize": 0.01,
+    "status": "untouched",
+    "reduceOnly": False,
+}
+
+
+def answers(send: Answer, fills: list[Any] | None = None, resting: list[Any] | None = None) -> dict[str, Answer]:
+    return {
+        f"{API}/instruments": reply(INSTRUMENTS),
+        f"{API}/sendorder": send,
+        f"{API}/fills": reply({"result": "success", "fills": fills or []}),
+        f"{API}/openorders": reply({"result": "success", "openOrders": resting or []}),
+    }
+
+
+def reply(body: Any, status: int = 200) -> Answer:
+    return Answer(json.dumps(body).encode(), status)
+
+
+def sent(server: ReplayServer) -> list[str]:
+    return [seen.body.decode() for seen in server.seen if seen.target == f"{API}/sendorder"]
+
+
+PLACED = reply({"result": "success", "sendStatus": {"status": "placed", "order_id": "o", "orderEvents": []}})
+
+
+def test_read_only_unless_asked(replay: Replay) -> None:
+    client, server = replay(answers(PLACED))
+    for action in (lambda: client.place(ORDER), lambda: client.cancel("o"), client.cancel_all):
+        with pytest.raises(errors.ReadOnlyError, match="trading=True"):
+            action()
+    assert server.seen == []
+    assert "read-only" in repr(client)
+
+
+def test_an_order_on_the_wire(replay: Replay) -> None:
+    client, server = replay(answers(PLACED), trading=True)
+    result = client.place(ORDER)
+    assert (result.status, result.order_id, result.cli_ord_id) == ("placed", "o", "mine")
+    assert sent(server) == ["orderType=lmt&symbol=PF_XBTUSD&side=buy&size=0.01&limitPrice=60000&cliOrdId=mine"]
+
+
+def test_each_order_gets_an_id_of_its_own(replay: Replay) -> None:
+    client, server = replay(answers(PLACED), trading=True)
+    ids = {client.place(kfut.Order("PF_XBTUSD", "sell", 0.01)).cli_ord_id for _ in range(2)}
+    assert len(ids) == 2
+    assert all(any(one in body for body in sent(server)) for one in ids)
+
+
+def test_the_exchanges_spelling_of_a_symbol_is_kept(replay: Replay) -> None:
+    client, server = replay(answers(PLACED), trading=True)
+    client.place(kfut.Order("pf_aaplxusd", "buy", 1))
+    assert "symbol=PF_AAPLxUSD&" in sent(server)[0]
+
+
+def test_a_refused_order_is_not_sent(replay: Replay) -> None:
+    client, server = replay(answers(PLACED), trading=True)
+    with pytest.raises(errors.OrderRefused):
+        client.place(kfut.Order("PF_XBTUSD", "buy", 0.01, limit_price=60000.5))
+    with pytest.raises(errors.NotFoundError, match="did you mean PF_XBTUSD"):
+        client.place(kfut.Order("PF_XTBUSD", "buy", 0.01))
+    assert sent(server) == []
+
+
+LOST = [
+    Answer(b"<html>bad gateway</html>", 502, "text/html"),
+    Answer(b'{"result": "succ'),
+    reply({"result": "success"}),
+    reply({"result": "error", "errors": [{"code": 98, "message": "Server Error"}]}, 500),
+]
+
+
+@pytest.mark.parametrize("answer", LOST)
+def test_after_an_unclear_answer_the_fate_is_looked_up_and_nothing_is_sent_again(
+    answer: Answer, replay: Replay
+) -> None:
+    for fills, resting, status in (([FILL], [], "filled"), ([], [OPEN], "placed"), ([], [], "unknown")):
+        client, server = replay(answers(answer, fills, resting), trading=True)
+        result = client.place(ORDER)
+        assert result.status == status
+        assert result.cli_ord_id == "mine"
+        assert len(sent(server)) == 1
+        assert result.filled_size == (0.01 if fills else 0)
+
+
+def test_a_partial_fill_after_a_lost_answer(replay: Replay) -> None:
+    client, _ = replay(answers(LOST[0], [FILL | {"size": 0.004}]), trading=True)
+    assert client.place(ORDER).status == "partially_filled"
+
+
+def test_a_refusal_in_words_is_a_rejection(replay: Replay) -> None:
+    body = {"status": "BAD_REQUEST", "result": "error", "errors": [{"code": 11, "message": "invalid order type"}]}
+    client, _ = replay(answers(reply(body, 400)), trading=True)
+    result = client.place(ORDER)
+    assert (result.status, result.reason) == ("rejected", "invalid order type (code 11)")
+
+
+def test_a_refused_key_is_an_error_not_a_rejected_order(replay: Replay) -> None:
+    client, _ = replay(answers(reply({"result": "error", "error": "authenticationError"})), trading=True)
+    with pytest.raises(errors.AuthenticationError):
+        client.place(ORDER)
+
+
+def test_account_log_pages_by_id_without_gap_or_duplicate(replay: Replay) -> None:
+    client, server = replay({})
+    row = {"date": "2026-11-22T00:00:00Z", "info": "transfer", "asset": "usd", "margin_account": "flex"}
+    logs = [row | {"id": i, "old_balance": i, "new_balance": i + 1} for i in range(1, 1501)]
+
+    class Pages(dict[str, Answer]):
+        def get(self, path: str, default: Any = None) -> Answer:
+            query = server.seen[-1].target
+            first = int(query.partition("&from=")[2].partition("&")[0] or 1)
+            page = [entry for entry in logs if entry["id"] >= first][:700]  # a cap below what was asked for
+            return reply({"accountUid": "x", "logs": page})
+
+    server.answers = Pages()
+    log = client.account_log(start="2026-11-21")
+    assert list(log.index) == list(range(1, 1501))
+    assert all("since=1795219200000" in seen.target and "sort=asc" in seen.target for seen in server.seen)
+
+
+def test_fills_page_to_the_start_across_equal_times(replay: Replay) -> None:
+    client, server = replay({})
+    stamps = pd.date_range("2026-11-01", periods=60, freq="1min").repeat(4)[::-1]
+    rows = [FILL | {"fill_id": str(i), "fillTime": f"{t.isoformat()}.000Z"} for i, t in enumerate(stamps)]
+
+    class Pages(dict[str, Answer]):
+        def get(self, path: str, default: Any = None) -> Answer:
+            bound = server.seen[-1].target.partition("lastFillTime=")[2].replace("%3A", ":") or "9999"
+            return reply({"result": "success", "fills": [r for r in rows if r["fillTime"] < bound][:100]})
+
+    server.answers = Pages()
+    assert list(client.fills(start="2026-11-01T00:10Z").index) == [str(i) for i in range(200)]
+    assert len(client.fills()) == 100
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda c: c.fills(start="yesterday"), "start='yesterday' is not a point in time"),
+        (lambda c: c.account_log(start="-1d", end="-2d"), "is later than"),
+        (lambda c: c.candles("PF_XBTUSD", "2h"), "resolution='2h' is not one of"),
+        (lambda c: c.candles("PF_XBTUSD", tick_type="last"), "tick_type='last' is not one of"),
+    ],
+)
+def test_bad_arguments_are_named_before_anything_is_sent(
+    call: Callable[[kfut.Client], object], message: str, replay: Replay
+) -> None:
+    client, server = replay({})
+    with pytest.raises(errors.ArgumentError, match=message.replace("(", r"\(")):
+        call(client)
+    assert server.seen == []
+
+
+def test_cancel_takes_exactly_one_id(replay: Replay) -> None:
+    client, _ = replay({}, trading=True)
+    with pytest.raises(errors.ArgumentError, match="exactly one"):
+        client.cancel()
+
+
+def test_a_client_is_not_pickled(replay: Replay) -> None:
+    client, _ = replay({})
+    with pytest.raises(TypeError, match="holds an API key"):
+        pickle.dumps(client)
+
+
+def test_unknown_environment() -> None:
+    with pytest.raises(errors.ArgumentError, match="env='demo' is not one of 'paper', 'live'"):
+        kfut.connect("demo")  # type: ignore[arg-type]
+
+
+def test_keys_are_refused_for_the_embedded_exchange() -> None:
+    with pytest.raises(errors.ArgumentError, match="give base_url as well"):
+        kfut.connect(api_key="k", api_secret="c2VjcmV0")

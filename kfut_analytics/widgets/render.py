@@ -1,0 +1,137 @@
+"""Objects of the order path as HTML for the ticket. Pure; everything that is shown is escaped here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from html import escape
+from typing import Any, Literal
+
+import pandas as pd
+
+from ..contracts import plain, to_decimal
+from ..errors import KfutError
+from ..orders import ORDER_TYPES, Order, OrderResult, Preview
+
+Tone = Literal["good", "note", "bad"]
+
+# Shape and word carry the meaning; the colour only repeats it.
+_MARKS: dict[Tone, str] = {"good": "✓", "note": "!", "bad": "✗"}
+
+_OUTCOMES: dict[str, tuple[Tone, str]] = {
+    "placed": ("good", "Placed"),
+    "filled": ("good", "Filled"),
+    "partially_filled": ("good", "Partially filled"),
+    "rejected": ("bad", "Rejected"),
+    "cancelled": ("note", "Cancelled"),
+    "unknown": ("bad", "Fate unknown"),
+}
+
+
+def badge(env: str, trading: bool) -> str:
+    """Which environment orders go to, and whether they can."""
+    text = "LIVE · real money" if env == "live" else env.upper()
+    mode = "" if trading else "<span class='kfut-mode'>read-only</span>"
+    kind = "live" if env == "live" else "paper"
+    return f"<span class='kfut-badge kfut-{kind}'>{escape(text)}</span>{mode}"
+
+
+def quote(symbol: str, ticker: pd.Series[Any], time: pd.Timestamp) -> str:
+    """Bid, ask and mark of a contract, and when they were read."""
+    figures = "".join(
+        f"<span class='kfut-figure'><span class='kfut-label'>{label}</span> {_number(float(ticker[name]))}</span>"
+        for label, name in (("bid", "bid"), ("ask", "ask"), ("mark", "mark_price"))
+    )
+    return (
+        f"<div class='kfut-quote' aria-label='Quote of {escape(symbol)}'>{figures}"
+        f"<span class='kfut-label'>at {time:%H:%M:%S} UTC</span></div>"
+    )
+
+
+def summary(order: Order) -> str:
+    """An order in words, as one line of text: ``Buy 0.01 PF_XBTUSD, limit at 60000``."""
+    kind = ORDER_TYPES[order.order_type]
+    if order.stop_price is not None:
+        kind += f" triggered at {plain(to_decimal(order.stop_price))}"
+        kind += f" by the {order.trigger_signal} price" if order.trigger_signal else ""
+        kind += ", then limit" if order.limit_price is not None else ", then market"
+    if order.limit_price is not None:
+        kind += f" at {plain(to_decimal(order.limit_price))}"
+    words = f"{order.side.capitalize()} {plain(to_decimal(order.size))} {order.symbol}, {kind}"
+    return words + (", reduce-only" if order.reduce_only else "")
+
+
+def review(preview: Preview, lifetime: float | None) -> str:
+    """A preview in words and figures.
+
+    Parameters
+    ----------
+    preview
+        What the order would do.
+    lifetime
+        Seconds for which it may be sent; None if it may not.
+    """
+    where = "LIVE order, real money" if preview.env == "live" else f"{preview.env.capitalize()} order"
+    warnings = "".join(f"<li>{escape(warning)}</li>" for warning in preview.warnings)
+    return (
+        f"<section class='kfut-card' aria-label='Review'>"
+        f"<div class='kfut-label'>{escape(where)}, reviewed at {preview.time:%H:%M:%S} UTC</div>"
+        f"<div class='kfut-summary'>{escape(summary(preview.order))}</div>"
+        f"{_table(preview.lines())}"
+        + (f"<ul class='kfut-warnings' aria-label='Warnings'>{warnings}</ul>" if warnings else "")
+        + ("" if lifetime is None else _countdown(lifetime))
+        + "</section>"
+    )
+
+
+def _countdown(lifetime: float) -> str:
+    """A bar that empties while the review may be sent. CSS moves it, so it costs the kernel nothing."""
+    return (
+        f"<div class='kfut-countdown' style='--kfut-lifetime:{lifetime:g}s'>"
+        f"<div class='kfut-bar'></div>"
+        f"<div class='kfut-open kfut-label'>May be sent within {lifetime:g} s</div>"
+        f"<div class='kfut-expired kfut-label'>Expired: review again</div></div>"
+    )
+
+
+def outcome(order: Order, result: OrderResult, time: pd.Timestamp) -> str:
+    """What became of an order, and when that was known."""
+    tone, title = _OUTCOMES.get(result.status, ("note", result.status))
+    rows = [("Order id", result.order_id or "none")]
+    if result.filled_size:
+        price = "n/a" if math.isnan(result.average_price) else f"{result.average_price:,.10g}"
+        rows += [("Filled", f"{result.filled_size:,.10g} contracts"), ("Average price", price)]
+    rows += [("Reason", result.reason)] if result.reason else []
+    rows += [("Answered", f"{time:%H:%M:%S} UTC")]
+    return message(tone, f"{title}: {summary(order)}", result.message, _table(rows))
+
+
+def failure(error: BaseException, doing: str) -> str:
+    """An error as a message; errors that are not ours are shown with their type."""
+    text = str(error) if isinstance(error, KfutError) else f"{type(error).__name__}: {error}"
+    return message("bad", f"{doing} failed", text)
+
+
+def message(tone: Tone, title: str, text: str = "", extra: str = "") -> str:
+    """A message for the status line, announced by screen readers. ``extra`` is HTML."""
+    role = "alert" if tone == "bad" else "status"
+    live = "assertive" if tone == "bad" else "polite"
+    return (
+        f"<div class='kfut-card kfut-{tone}' role='{role}' aria-live='{live}'>"
+        f"<div class='kfut-title'><span aria-hidden='true'>{_MARKS[tone]}</span> {escape(title)}</div>"
+        f"{f'<div>{escape(text)}</div>' if text else ''}{extra}</div>"
+    )
+
+
+def problem(text: str) -> str:
+    """What is wrong with a field, shown below it."""
+    return f"<div class='kfut-problem' role='alert'>{_MARKS['bad']} {escape(text)}</div>"
+
+
+def _table(rows: Iterable[tuple[str, str]]) -> str:
+    cells = "".join(f"<tr><th scope='row'>{escape(label)}</th><td>{escape(text)}</td></tr>" for label, text in rows)
+    return f"<table class='kfut-table'>{cells}</table>"
+
+
+def _number(value: float) -> str:
+    return "n/a" if math.isnan(value) else f"{value:,.10g}"

@@ -169,8 +169,10 @@ def _times(values: Sequence[Any]) -> pd.Series[Any]:
         stamps = pd.to_datetime(pd.Series(values, dtype="Float64").astype("Int64"), unit="ms", utc=True)
     elif kinds <= {pd.Timestamp, type(None), type(pd.NaT)}:
         stamps = pd.Series(pd.to_datetime(list(values), utc=True))
-    else:
+    elif kinds <= {str, int, float, type(None)}:
         stamps = pd.concat([_times([value]) for value in values], ignore_index=True)
+    else:
+        raise TypeError(f"not times: {kinds}")
     return stamps.astype("datetime64[us, UTC]")
 
 

@@ -13,6 +13,7 @@ TimeLike = str | dt.datetime | dt.date | pd.Timestamp
 """A datetime, a date, ISO text, ``"now"`` or an offset from now such as ``"-30d"``."""
 
 _OFFSET = re.compile(r"^([+-]?)(\d+(?:\.\d+)?)\s*(s|m|h|d|w)$")
+_ISO = re.compile(r"^\d{4}-\d{2}")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
@@ -47,6 +48,8 @@ def parse_time(value: TimeLike, *, name: str = "time", now: pd.Timestamp | None 
             sign, number, unit = match.groups()
             delta = pd.Timedelta(seconds=float(number) * _SECONDS[unit])
             return (now or utc_now()) + (-delta if sign == "-" else delta)
+        if not _ISO.match(text):  # pandas reads much more, "-30" as a year among it
+            raise _unreadable(name, value)
     try:
         stamp = pd.Timestamp(value)
     except (ValueError, TypeError) as error:
@@ -65,12 +68,12 @@ def _unreadable(name: str, value: object) -> ArgumentError:
 
 def epoch_ms(stamp: pd.Timestamp) -> int:
     """Milliseconds since 1970, as the history calls take them."""
-    return int(stamp.as_unit("ms").value)
+    return int(stamp.value) // 1_000_000  # value is in nanoseconds, whatever the unit
 
 
 def epoch_s(stamp: pd.Timestamp) -> int:
     """Seconds since 1970, as the charts calls take them."""
-    return int(stamp.as_unit("s").value)
+    return int(stamp.value) // 1_000_000_000
 
 
 def iso(stamp: pd.Timestamp) -> str:

@@ -169,7 +169,7 @@ def test_account_log_pages_by_id_without_gap_or_duplicate(replay: Replay) -> Non
     server.answers = Pages()
     log = client.account_log(start="2026-11-21")
     assert list(log.index) == list(range(1, 1501))
-    assert all("since=1795219200000" in seen.target and "sort=asc" in seen.target for seen in server.seen)
+    assert all("since=1795219200000&" in f"{seen.target}&" and "sort=asc" in seen.target for seen in server.seen)
 
 
 def test_fills_page_to_the_start_across_equal_times(replay: Replay) -> None:

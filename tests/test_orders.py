@@ -93,7 +93,7 @@ def test_off_the_grid_is_refused_with_both_neighbours() -> None:
     with pytest.raises(OrderRefused, match=r"not a multiple of the tick size 1: use 60000 or 60001") as caught:
         check(Order("PF_XBTUSD", "buy", 1, limit_price=60000.4), instrument())
     assert (caught.value.field, caught.value.suggestion) == ("limit_price", Decimal(60000))
-    with pytest.raises(OrderRefused, match="use 0.0001") as caught:
+    with pytest.raises(OrderRefused, match=r"use 0\.0001") as caught:
         check(Order("PF_XBTUSD", "buy", 0.00004), instrument())
     assert caught.value.suggestion == Decimal("0.0001")
 

@@ -1,0 +1,440 @@
+"""The engine: instruments, accounts, orders, and time moving on.
+
+The engine's own time moves only forward and only in `Exchange.advance_to`: there resting orders meet the market,
+triggers fire, funding is settled every full hour and dated contracts expire, each at its moment and in order. All
+public methods may be called from any thread.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import math
+import random
+import threading
+import uuid
+from collections import Counter
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Any
+
+import numpy as np
+
+from kfut_analytics.contracts import fee, pnl
+from kfut_analytics.paper.account import TAKER_FEE, Account, Fill
+from kfut_analytics.paper.book import Book
+from kfut_analytics.paper.clock import HOUR, Clock, ManualClock, WallClock
+from kfut_analytics.paper.instruments import Contract, listing
+from kfut_analytics.paper.margin import FlexState, SingleState, flex_state, single_state
+from kfut_analytics.paper.market import Market
+from kfut_analytics.paper.orders import (
+    TRIGGER_TYPES,
+    Cancelled,
+    Event,
+    Executed,
+    Order,
+    OrderRequest,
+    Outcome,
+    Placed,
+    Rejected,
+)
+
+logger = logging.getLogger("kfut_analytics.paper")
+
+MARKET_ORDER_PROTECTION = Decimal("0.01")
+PRICE_COLLAR = 0.10
+MAX_CLIENT_ID_LENGTH = 100
+# The matching engine's words for refusals that come with a REJECT event.
+_REJECT_REASONS = {"postWouldExecute": "POST_WOULD_EXECUTE", "iocWouldNotExecute": "IOC_WOULD_NOT_EXECUTE"}
+
+
+class UnknownSymbolError(Exception):
+    """No contract has this symbol."""
+
+
+class Exchange:
+    """A futures exchange with simulated participants.
+
+    Parameters
+    ----------
+    seed
+        Determines the market and every id.
+    clock
+        Where the time comes from; the machine's clock unless given.
+    history
+        Seconds before now at which the engine's time begins. `advance_to` then walks through the past.
+
+    Attributes
+    ----------
+    now
+        The engine's time; `sync` moves it to the clock's.
+    """
+
+    def __init__(self, *, seed: int = 0, clock: Clock | None = None, history: float = 0.0) -> None:
+        self.clock: Clock = clock or WallClock()
+        self.opened = round(self.clock.now(), 3)
+        self.now = self.opened - history
+        self.seed = seed
+        self.market = Market(seed, self.opened)
+        self.contracts: dict[str, Contract] = listing(self.opened)
+        self.books = {symbol: Book(contract, self.market) for symbol, contract in self.contracts.items()}
+        self.accounts: dict[str, Account] = {}
+        self.lock = threading.RLock()
+        self._random = random.Random(seed)
+        self._sequences: Counter[str] = Counter()
+
+    def new_id(self) -> str:
+        """A fresh uuid, reproducible from the seed."""
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+
+    def open_account(self, name: str) -> Account:
+        """Open an empty account."""
+        with self.lock:
+            if name in self.accounts:
+                raise ValueError(f"account {name!r} exists already")
+            account = Account(name, self.new_id(), self.now, self.new_id)
+            self.accounts[name] = account
+            return account
+
+    # Looking ----------------------------------------------------------------------------------------------------
+
+    def contract(self, symbol: str) -> Contract:
+        """The contract of a symbol, in any case."""
+        try:
+            return self.contracts[symbol.upper()]
+        except KeyError:
+            raise UnknownSymbolError(symbol) from None
+
+    def is_expired(self, contract: Contract) -> bool:
+        """Whether trading in it has ended."""
+        return contract.expiry is not None and self.now >= contract.expiry
+
+    def book(self, contract: Contract) -> Book:
+        """The book as it stands now."""
+        book = self.books[contract.symbol]
+        book.refresh(self.now)
+        return book
+
+    def funding_rate(self, contract: Contract) -> float:
+        """Absolute funding rate of this hour, 0 for a dated contract."""
+        return self.market.funding(contract, self.now) if contract.expiry is None else 0.0
+
+    def flex(self, account: Account) -> FlexState:
+        """The account's multi-collateral wallet now."""
+        return flex_state(account, self.market, self.now)
+
+    def single(self, account: Account, wallet: str) -> SingleState:
+        """One of the account's single-collateral wallets now."""
+        return single_state(account, wallet, self.market, self.now)
+
+    # Time -------------------------------------------------------------------------------------------------------
+
+    def sync(self) -> None:
+        """Move on to the clock's time."""
+        self.advance_to(self.clock.now())
+
+    def advance(self, seconds: float) -> None:
+        """Move a manual clock and the engine forward."""
+        if not isinstance(self.clock, ManualClock):
+            raise TypeError("only an exchange with a ManualClock is advanced by hand")
+        self.clock.advance(seconds)
+        self.sync()
+
+    def advance_to(self, when: float) -> None:
+        """Let everything happen that is due until ``when``; a time in the past does nothing."""
+        with self.lock:
+            end = round(when, 3)
+            if end <= self.now:
+                return
+            due: list[tuple[float, int, Account, Order]] = []
+            ties = itertools.count()
+
+            def watch(account: Account, order: Order) -> None:
+                crossing = self._crossing(order, end)
+                if crossing is not None:
+                    heapq.heappush(due, (crossing, next(ties), account, order))
+
+            for account in self.accounts.values():
+                for order in account.orders.values():
+                    watch(account, order)
+            hour = (math.floor(self.now / HOUR) + 1) * HOUR
+            while (due and due[0][0] <= end) or hour <= end:
+                if due and due[0][0] <= hour:
+                    self.now, _, account, order = heapq.heappop(due)
+                    if account.orders.get(order.order_id) is order:
+                        self._meet(account, order)
+                        if account.orders.get(order.order_id) is order:
+                            watch(account, order)
+                else:
+                    self.now = hour
+                    self._full_hour()
+                    hour += HOUR
+            self.now = end
+
+    def _crossing(self, order: Order, end: float) -> float | None:
+        """First instant after now and up to ``end`` at which the market reaches an order."""
+        contract, book = order.contract, self.books[order.contract.symbol]
+        instants = self.market.times(self.now, end)
+        if order.stop_price is None:
+            assert order.limit_price is not None
+            # The other side's best quote is the fair price plus (or minus) half the spread.
+            fair = self.market.fair(contract, instants)
+            quote = fair + order.sign * book.half_spread(order.limit_price)
+            reached = quote <= order.limit_price if order.side == "buy" else quote >= order.limit_price
+        else:
+            price = self._signal(order, instants)
+            reached = price >= order.stop_price if order.triggers_above else price <= order.stop_price
+        first = int(np.argmax(reached))
+        return float(instants[first]) if reached[first] else None
+
+    def _signal(self, order: Order, t: Any) -> Any:
+        """The price that a trigger watches."""
+        if order.trigger_signal == "index":
+            return self.market.index(order.contract.asset, t)
+        return (self.market.mark if order.trigger_signal == "mark" else self.market.fair)(order.contract, t)
+
+    def _meet(self, account: Account, order: Order) -> None:
+        """The market has reached an order: a trigger fires, a resting order is filled as its maker."""
+        if order.is_trigger:
+            self._fire(account, order)
+            return
+        assert order.limit_price is not None
+        size = order.remaining
+        if order.reduce_only:
+            size = min(size, self._reducible(account, order))
+            if size == 0:
+                del account.orders[order.order_id]
+                return
+        # Whoever trades with the order brings the size that the ladder shows at its price or better.
+        traded = sum(size for _, size in self.book(order.contract).take(order.side, size, order.limit_price))
+        if traded:
+            self._execute(account, order, round(traded, 10), order.limit_price, maker=True)
+            if order.remaining == 0:
+                del account.orders[order.order_id]
+
+    def _fire(self, account: Account, trigger: Order) -> None:
+        """A trigger becomes an order under the same id, limit or market."""
+        del account.orders[trigger.order_id]
+        order = trigger.snapshot()
+        order.stop_price, order.updated = None, self.now
+        if order.limit_price is None:
+            order.order_type = "ioc"
+            order.limit_price = self._protected_price(order.contract, order.side)
+        else:
+            order.order_type = "lmt"
+        outcome = self._match(account, order)
+        logger.debug("trigger %s fired: %s", order.order_id, outcome.status)
+
+    def _full_hour(self) -> None:
+        """Settle the funding of the hour that ends now, and contracts that expire now."""
+        for account in self.accounts.values():
+            for position in list(account.positions.values()):
+                contract = position.contract
+                if contract.expiry is None:
+                    # The rate of the hour that just ended, not of the one that begins.
+                    rate = self.market.funding(contract, self.now - HOUR)
+                    account.realize_funding(position, now=self.now, rate=rate)
+                elif self.now >= contract.expiry:
+                    account.settle(position, self.market.index(contract.asset, self.now), now=self.now)
+            for order in list(account.orders.values()):
+                if self.is_expired(order.contract):
+                    del account.orders[order.order_id]
+
+    # Orders -----------------------------------------------------------------------------------------------------
+
+    def submit(self, account: Account, request: OrderRequest) -> Outcome:
+        """Send an order; the outcome says what became of it, and a refused one has changed nothing.
+
+        Raises
+        ------
+        UnknownSymbolError
+            If no contract has the symbol.
+        """
+        with self.lock:
+            contract = self.contract(request.symbol)
+            refusal = self._malformed(account, contract, request)
+            if refusal:
+                return Outcome(refusal)
+            limit = request.limit_price
+            if request.order_type == "mkt":
+                limit = None
+            order = Order(
+                order_id=self.new_id(),
+                cli_ord_id=request.cli_ord_id,
+                contract=contract,
+                side=request.side,
+                order_type="ioc" if request.order_type == "mkt" else request.order_type,
+                size=float(request.size),
+                limit_price=None if limit is None else float(limit),
+                stop_price=float(request.stop_price) if request.stop_price is not None else None,
+                trigger_signal=request.trigger_signal,
+                reduce_only=request.reduce_only,
+                received=self.now,
+                updated=self.now,
+            )
+            if order.is_trigger:
+                account.orders[order.order_id] = order
+                outcome = Outcome("placed", order, (Placed(order.snapshot()),))
+            else:
+                if order.limit_price is None:
+                    order.limit_price = self._protected_price(contract, order.side)
+                outcome = self._match(account, order)
+            if outcome.status == "placed" and request.cli_ord_id is not None:
+                account.client_ids.add(request.cli_ord_id)
+            return outcome
+
+    def cancel(self, account: Account, *, order_id: str | None = None, cli_ord_id: str | None = None) -> Outcome:
+        """Take an order off, by either id."""
+        with self.lock:
+            order = self.find(account, order_id=order_id, cli_ord_id=cli_ord_id)
+            if order is None:
+                done = any(order_id == f.order_id or (cli_ord_id and cli_ord_id == f.cli_ord_id) for f in account.fills)
+                return Outcome("filled" if done else "notFound")
+            del account.orders[order.order_id]
+            return Outcome("cancelled", order, (Cancelled(order.snapshot()),))
+
+    def cancel_all(self, account: Account, symbol: str | None = None) -> list[Outcome]:
+        """Take off every order, or every order of one contract.
+
+        Raises
+        ------
+        UnknownSymbolError
+            If no contract has the symbol.
+        """
+        with self.lock:
+            contract = self.contract(symbol) if symbol else None
+            chosen = [o for o in account.orders.values() if contract is None or o.contract is contract]
+            return [self.cancel(account, order_id=order.order_id) for order in chosen]
+
+    def find(self, account: Account, *, order_id: str | None = None, cli_ord_id: str | None = None) -> Order | None:
+        """An open order by either id."""
+        if order_id is not None:
+            return account.orders.get(order_id)
+        return next((o for o in account.orders.values() if cli_ord_id and o.cli_ord_id == cli_ord_id), None)
+
+    def _malformed(self, account: Account, contract: Contract, request: OrderRequest) -> str | None:
+        """The status that refuses a request as it stands, before the book is looked at."""
+        if request.process_before is not None and self.now > request.process_before:
+            return "wouldProcessAfterSpecifiedTime"
+        if self.is_expired(contract):
+            return "marketInactive"
+        if request.cli_ord_id is not None:
+            if len(request.cli_ord_id) > MAX_CLIENT_ID_LENGTH:
+                return "clientOrderIdTooBig"
+            if request.cli_ord_id in account.client_ids:
+                return "clientOrderIdAlreadyExist"
+        if request.size <= 0 or request.size % contract.step:
+            return "invalidSize"
+        for price in (request.limit_price, request.stop_price):
+            if price is not None and (price <= 0 or price % contract.tick):
+                return "invalidPrice"
+        if request.order_type in TRIGGER_TYPES and request.reduce_only and not account.position_size(contract):
+            return "wouldNotReducePosition"
+        return None
+
+    def _match(self, account: Account, order: Order) -> Outcome:
+        """Check an order against position, margin and book, then execute it and rest what is left."""
+        book = self.book(order.contract)
+        assert order.limit_price is not None
+        reduced: float | None = None
+        if order.reduce_only:
+            reducible = self._reducible(account, order)
+            if reducible == 0:
+                return Outcome("wouldNotReducePosition")
+            reduced = round(max(order.size - reducible, 0.0), 10)
+            order.size = round(order.size - reduced, 10)
+        best = book.best(order.side)
+        marketable = best is not None and order.sign * (order.limit_price - best) >= 0
+        refusal = self._refusal(account, order, marketable=marketable)
+        if refusal:
+            reason = _REJECT_REASONS.get(refusal)
+            return Outcome(refusal, order, (Rejected(order.snapshot(), reason),)) if reason else Outcome(refusal)
+
+        events: list[Event] = []
+        for price, size in book.take(order.side, order.size, order.limit_price) if marketable else ():
+            before = order.snapshot()
+            fill = self._execute(account, order, size, price, maker=False)
+            events.append(Executed(fill.fill_id, price, size, before))
+        if order.remaining and order.order_type in ("lmt", "post"):
+            account.orders[order.order_id] = order
+            events.append(Placed(order.snapshot(), reduced))
+        return Outcome("placed", order, tuple(events))
+
+    def _refusal(self, account: Account, order: Order, *, marketable: bool) -> str | None:
+        contract = order.contract
+        book = self.books[contract.symbol]
+        assert order.limit_price is not None
+        mark = self.market.mark(contract, self.now)
+        if marketable and order.sign * (order.limit_price / mark - 1) > PRICE_COLLAR:
+            return "outsidePriceCollar"
+        if any(
+            other.contract is contract
+            and other.side != order.side
+            and not other.is_trigger
+            and order.sign * (order.limit_price - (other.limit_price or 0.0)) >= 0
+            for other in account.orders.values()
+        ):
+            return "selfFill"
+        if order.order_type == "post" and marketable:
+            return "postWouldExecute"
+        if order.order_type == "ioc" and not marketable:
+            return "iocWouldNotExecute"
+        if order.order_type == "fok" and book.reachable(order.side, order.limit_price) < order.size:
+            return "iocWouldNotExecute"
+        if order.reduce_only:
+            return None
+        same_side = sum(o.remaining for o in account.orders.values() if o.contract is contract and o.side == order.side)
+        if abs(account.position_size(contract) + order.sign * (order.size + same_side)) > contract.max_position:
+            return "maxPositionViolation"
+        return None if self._affordable(account, order, marketable=marketable) else "insufficientAvailableFunds"
+
+    def _affordable(self, account: Account, order: Order, *, marketable: bool) -> bool:
+        """Whether the wallet covers the margin with this order, its fee and what it loses against the mark at once."""
+        contract, limit = order.contract, order.limit_price
+        assert limit is not None
+        before: FlexState | SingleState
+        after: FlexState | SingleState
+        if contract.wallet == "flex":
+            before = flex_state(account, self.market, self.now)
+            after = flex_state(account, self.market, self.now, extra=order)
+        else:
+            before = single_state(account, contract.wallet, self.market, self.now)
+            after = single_state(account, contract.wallet, self.market, self.now, extra=order)
+        if after.required.initial_with_orders <= before.required.initial_with_orders:
+            return True
+        cost = float(fee(order.size, limit, TAKER_FEE, inverse=contract.inverse))
+        if marketable:
+            price = self.books[contract.symbol].best(order.side) or limit
+            mark = self.market.mark(contract, self.now)
+            cost -= min(0.0, float(pnl(order.sign * order.size, price, mark, inverse=contract.inverse)))
+        return after.available - cost >= 0
+
+    def _execute(self, account: Account, order: Order, size: float, price: float, *, maker: bool) -> Fill:
+        contract = order.contract
+        self._sequences[contract.symbol] += 1
+        fill = account.trade(
+            order,
+            size,
+            price,
+            now=self.now,
+            liquidity="maker" if maker else "taker",
+            mark=self.market.mark(contract, self.now),
+            rate=self.funding_rate(contract),
+            sequence=self._sequences[contract.symbol],
+        )
+        order.filled = round(order.filled + size, 10)
+        order.updated = self.now
+        return fill
+
+    def _reducible(self, account: Account, order: Order) -> float:
+        """Size by which an order of its side can reduce the position."""
+        return max(0.0, -order.sign * account.position_size(order.contract))
+
+    def _protected_price(self, contract: Contract, side: str) -> float:
+        """Limit of a market order: 1 % beyond the best quote, on the tick, rounded away from the market."""
+        buying = side == "buy"
+        best = self.book(contract).best("buy" if buying else "sell")
+        reference = Decimal(str(best if best is not None else self.market.last(contract, self.now)))
+        limit = reference * (1 + MARKET_ORDER_PROTECTION if buying else 1 - MARKET_ORDER_PROTECTION)
+        ticks = (limit / contract.tick).to_integral_value(ROUND_FLOOR if buying else ROUND_CEILING)
+        return float(ticks * contract.tick)

@@ -1,0 +1,134 @@
+"""Orders and what happens to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Literal
+
+from kfut_analytics.paper.book import Side
+from kfut_analytics.paper.instruments import Contract
+
+ORDER_TYPES = ("lmt", "post", "ioc", "mkt", "fok", "stp", "take_profit")
+TRIGGER_TYPES = ("stp", "take_profit")
+Signal = Literal["mark", "index", "last"]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """What a trader asks for; prices and sizes are exact."""
+
+    symbol: str
+    side: Side
+    order_type: str
+    size: Decimal
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    cli_ord_id: str | None = None
+    trigger_signal: Signal = "last"
+    reduce_only: bool = False
+    process_before: float | None = None
+
+
+@dataclass(slots=True)
+class Order:
+    """An order on the exchange.
+
+    Attributes
+    ----------
+    limit_price
+        ``None`` only for a trigger that sends a market order.
+    stop_price
+        Trigger price; ``None`` once the trigger has fired and for orders without one.
+    """
+
+    order_id: str
+    cli_ord_id: str | None
+    contract: Contract
+    side: Side
+    order_type: str
+    size: float
+    limit_price: float | None
+    stop_price: float | None
+    trigger_signal: Signal
+    reduce_only: bool
+    received: float
+    updated: float
+    filled: float = 0.0
+
+    @property
+    def remaining(self) -> float:
+        """Size not filled yet."""
+        return round(self.size - self.filled, 10)
+
+    @property
+    def sign(self) -> int:
+        """+1 for a buy, −1 for a sell."""
+        return 1 if self.side == "buy" else -1
+
+    @property
+    def is_trigger(self) -> bool:
+        """Whether it waits for its trigger price rather than in the book."""
+        return self.stop_price is not None
+
+    @property
+    def triggers_above(self) -> bool:
+        """Whether the trigger fires when the signal rises to the trigger price."""
+        return (self.order_type == "stp") == (self.side == "buy")
+
+    def snapshot(self) -> Order:
+        """A copy that later fills do not change."""
+        return replace(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The order rests in the book or waits for its trigger."""
+
+    order: Order
+    reduced: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """A fill; ``order`` is the order before it."""
+
+    execution_id: str
+    price: float
+    size: float
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Refused by the matching engine; ``reason`` is the exchange's word in upper snake case."""
+
+    order: Order
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """Taken off the book."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """Changed in place."""
+
+    old: Order
+    new: Order
+
+
+Event = Placed | Executed | Rejected | Cancelled | Edited
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Answer to a request about an order: the exchange's status word, the order if there is one, the events."""
+
+    status: str
+    order: Order | None = None
+    events: tuple[Event, ...] = ()

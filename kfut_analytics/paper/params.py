@@ -1,0 +1,136 @@
+"""Reading request parameters, wherever they travel: in the query, in a form body, or in both."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import cast
+from urllib.parse import parse_qsl
+
+from kfut_analytics.paper.book import Side
+from kfut_analytics.paper.orders import ORDER_TYPES, TRIGGER_TYPES, OrderRequest, Signal
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?")
+_INTEGER = re.compile(r"[+-]?\d{1,18}")
+_MAX_DIGITS = 40
+
+
+class BadArgumentError(Exception):
+    """A parameter cannot be understood; the message is the exchange's."""
+
+
+class MissingArgumentError(Exception):
+    """A required parameter is not there; the message is its name."""
+
+
+class Params:
+    """The parameters of one request; a name may occur several times, the first one counts where one is wanted."""
+
+    def __init__(self, items: Sequence[tuple[str, str]]) -> None:
+        self._items = list(items)
+
+    @classmethod
+    def parse(cls, query: bytes, body: bytes) -> Params:
+        """From a raw query string and a raw form body.
+
+        Raises
+        ------
+        BadArgumentError
+            If the bytes are not a form.
+        """
+        try:
+            items = [pair for part in (query, body) for pair in parse_qsl(part.decode("utf-8"), keep_blank_values=True)]
+        except ValueError:
+            raise BadArgumentError("400 BAD_REQUEST") from None
+        return cls(items)
+
+    def get(self, name: str) -> str | None:
+        """A value, ``None`` when absent or empty."""
+        return next((value for key, value in self._items if key == name and value), None)
+
+    def all(self, name: str) -> list[str]:
+        """Every value of a repeated name."""
+        return [value for key, value in self._items if key == name and value]
+
+    def require(self, name: str) -> str:
+        """A value that must be there."""
+        value = self.get(name)
+        if value is None:
+            raise MissingArgumentError(name)
+        return value
+
+    def number(self, name: str) -> Decimal | None:
+        """A finite decimal number."""
+        text = self.get(name)
+        if text is None:
+            return None
+        if len(text) > _MAX_DIGITS or not _NUMBER.fullmatch(text):
+            raise BadArgumentError(f"Argument invalid: {name}")
+        return Decimal(text)
+
+    def integer(self, name: str) -> int | None:
+        """A whole number."""
+        text = self.get(name)
+        if text is None:
+            return None
+        if not _INTEGER.fullmatch(text):
+            raise BadArgumentError(f"Argument invalid: {name}")
+        return int(text)
+
+    def choice(self, name: str, choices: Sequence[str], default: str | None = None) -> str:
+        """One of several words."""
+        value = self.get(name) or default
+        if value is None:
+            raise MissingArgumentError(name)
+        if value not in choices:
+            raise BadArgumentError(f"Argument invalid: {name}")
+        return value
+
+    def timestamp(self, name: str) -> float | None:
+        """An ISO time as seconds since the epoch; without a zone it is UTC."""
+        text = self.get(name)
+        if text is None:
+            return None
+        try:
+            moment = datetime.fromisoformat(text)
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
+            raise BadArgumentError(f"Argument invalid: {name}") from None
+
+
+def order_request(params: Params) -> OrderRequest:
+    """The parameters of ``sendorder``.
+
+    Raises
+    ------
+    MissingArgumentError
+        If a parameter that this kind of order needs is absent.
+    BadArgumentError
+        If one cannot be understood.
+    """
+    order_type = params.require("orderType")
+    if order_type not in ORDER_TYPES:
+        raise BadArgumentError("invalid order type")
+    symbol, side = params.require("symbol"), params.choice("side", ("buy", "sell"))
+    size = params.number("size")
+    if size is None:
+        raise MissingArgumentError("size")
+    limit, stop = params.number("limitPrice"), params.number("stopPrice")
+    if limit is None and order_type in ("lmt", "post", "ioc", "fok"):
+        raise MissingArgumentError("limitPrice")
+    if (stop is not None) != (order_type in TRIGGER_TYPES):
+        raise MissingArgumentError("stopPrice") if stop is None else BadArgumentError("Argument invalid: stopPrice")
+    return OrderRequest(
+        symbol=symbol,
+        side=cast(Side, side),
+        order_type=order_type,
+        size=size,
+        limit_price=limit,
+        stop_price=stop,
+        cli_ord_id=params.get("cliOrdId"),
+        trigger_signal=cast(Signal, params.choice("triggerSignal", ("mark", "index", "last"), "last")),
+        reduce_only=params.choice("reduceOnly", ("true", "false"), "false") == "true",
+        process_before=params.timestamp("processBefore"),
+    )

@@ -1,0 +1,386 @@
+"""The exchange's JSON: every object of the engine in the shape that travels (api-facts 3 and 7).
+
+Field names, their order, and which of them may be missing follow recordings of the real exchange.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from kfut_analytics.contracts import plain, to_decimal
+from kfut_analytics.paper.account import Account, Fill, LogRow
+from kfut_analytics.paper.clock import DAY, iso
+from kfut_analytics.paper.exchange import Exchange
+from kfut_analytics.paper.instruments import FUNDING_RATE_COEFFICIENT, MAX_RELATIVE_FUNDING_RATE, Asset, Contract
+from kfut_analytics.paper.margin import (
+    SINGLE_COLLATERAL_WALLETS,
+    FlexState,
+    SingleState,
+    accrued_funding,
+    unrealized_pnl,
+)
+from kfut_analytics.paper.market import Candles, TickType
+from kfut_analytics.paper.orders import Cancelled, Edited, Event, Executed, Order, Outcome, Placed, Rejected
+
+Json = dict[str, Any]
+
+_SIGNALS = {"mark": "mark_price", "last": "last_price", "index": "spot_price"}
+_FLEX_NAMES = {"usd": "USD", "xbt": "BTC"}
+
+
+def instrument(exchange: Exchange, contract: Contract) -> Json:
+    """A row of ``/instruments``."""
+    unit = "contracts" if contract.inverse else "numNonContractUnits"
+    row: Json = {
+        "symbol": contract.symbol,
+        "type": "futures_inverse" if contract.inverse else "flexible_futures",
+    }
+    if contract.inverse:
+        row["underlying"] = f"rr_{contract.asset.code.lower()}usd"
+    if contract.expiry is not None:
+        row["lastTradingTime"] = iso(contract.expiry, ms=False)
+    row |= {
+        "tickSize": float(contract.tick),
+        "contractSize": 1,
+        "tradeable": True,
+        "impactMidSize": contract.impact_mid_size,
+        "maxPositionSize": contract.max_position,
+        "openingDate": iso(contract.opening, ms=False),
+        "marginLevels": [
+            {
+                unit: int(tier.threshold) if contract.inverse else float(tier.threshold),
+                "initialMargin": tier.initial_margin,
+                "maintenanceMargin": tier.maintenance_margin,
+            }
+            for tier in contract.tiers
+        ],
+    }
+    if contract.expiry is None:
+        row["fundingRateCoefficient"] = FUNDING_RATE_COEFFICIENT
+        row["maxRelativeFundingRate"] = MAX_RELATIVE_FUNDING_RATE
+    return row | {
+        "contractValueTradePrecision": contract.precision,
+        "postOnly": False,
+        "mtf": False,
+        "base": contract.asset.base,
+        "quote": "USD",
+        "pair": f"{contract.asset.base}:USD",
+        "category": contract.asset.category,
+        "tags": [],
+        "tradfi": False,
+        "isExpired": exchange.is_expired(contract),
+    }
+
+
+def ticker(exchange: Exchange, contract: Contract) -> Json:
+    """A contract's row of ``/tickers``."""
+    now, market = exchange.now, exchange.market
+    day = market.candles("trade", contract, 60, now - DAY, now)
+    last, opened = market.last(contract, now), float(day.open[0])
+    volume = float(day.volume.sum())
+    minute = float(day.volume[-1])
+    row: Json = {
+        "symbol": contract.symbol,
+        "last": last,
+        "lastTime": iso(math.floor(now)),
+        "lastSize": max(round(minute / 20, contract.precision), float(contract.step)),
+        "tag": contract.tag,
+        "pair": f"{contract.asset.base}:USD",
+        "markPrice": market.mark(contract, now),
+    }
+    book = exchange.book(contract)
+    if book.bids:
+        row["bid"], row["bidSize"] = book.bids[0]
+    if book.asks:
+        row["ask"], row["askSize"] = book.asks[0]
+    prices = day.close
+    quote_volume = float((day.volume / prices if contract.inverse else day.volume * prices).sum())
+    row |= {
+        "vol24h": round(volume, 4),
+        "volumeQuote": round(quote_volume, 4),
+        "openInterest": round(volume * 0.6, contract.precision),
+        "open24h": opened,
+        "high24h": float(day.high.max()),
+        "low24h": float(day.low.min()),
+    }
+    if contract.expiry is None:
+        row["fundingRate"] = market.funding(contract, now)
+        row["fundingRatePrediction"] = market.predicted_funding(contract, now)
+    return row | {
+        "suspended": False,
+        "indexPrice": round(market.index(contract.asset, now), 8),
+        "postOnly": False,
+        "change24h": round(100 * (last / opened - 1), 2),
+    }
+
+
+def index_tickers(exchange: Exchange, asset: Asset) -> list[Json]:
+    """An asset's index rows of ``/tickers``: real-time index and reference rate."""
+    price = round(exchange.market.index(asset, exchange.now), 8)
+    time = iso(math.floor(exchange.now))
+    return [{"symbol": f"{kind}_{asset.code.lower()}usd", "last": price, "lastTime": time} for kind in ("in", "rr")]
+
+
+def order_book(exchange: Exchange, contract: Contract) -> Json:
+    """``orderBook``: the participants' ladder with every account's resting orders in it."""
+    book = exchange.book(contract)
+    sides = {
+        name: {level[0]: level[1] for level in levels} for name, levels in (("bids", book.bids), ("asks", book.asks))
+    }
+    for account in exchange.accounts.values():
+        for order in account.orders.values():
+            if order.contract is contract and not order.is_trigger and order.limit_price is not None:
+                side = sides["bids" if order.side == "buy" else "asks"]
+                side[order.limit_price] = round(side.get(order.limit_price, 0.0) + order.remaining, 10)
+    return {
+        "bids": [list(level) for level in sorted(sides["bids"].items(), reverse=True)],
+        "asks": [list(level) for level in sorted(sides["asks"].items())],
+    }
+
+
+def accounts(exchange: Exchange, account: Account) -> Json:
+    """``accounts``: cash, the single-collateral wallets and the multi-collateral one."""
+    cash = {currency: amount for (wallet, currency), amount in account.balances.items() if wallet == "cash"}
+    return {
+        "cash": {"type": "cashAccount", "balances": {currency: _decimal(amount) for currency, amount in cash.items()}},
+        **{wallet: _single(account, wallet, exchange.single(account, wallet)) for wallet in SINGLE_COLLATERAL_WALLETS},
+        "flex": _flex(exchange.flex(account)),
+    }
+
+
+def _single(account: Account, wallet: str, state: SingleState) -> Json:
+    positions = [p for p in account.positions.values() if p.contract.wallet == wallet]
+    required = state.required
+    return {
+        "type": "marginAccount",
+        "currency": state.currency,
+        "balances": {state.currency: _decimal(state.balance)}
+        | {p.contract.symbol.lower(): _decimal(p.size) for p in positions},
+        "auxiliary": {
+            "usd": 0,
+            "pv": state.portfolio_value,
+            "pnl": required.pnl,
+            "af": state.available,
+            "funding": required.funding,
+        },
+        "marginRequirements": {
+            "im": required.initial,
+            "mm": required.maintenance,
+            "lt": required.maintenance,
+            "tt": 0.0,
+        },
+        "triggerEstimates": state.triggers,
+    }
+
+
+def _flex(state: FlexState) -> Json:
+    required = state.required
+    return {
+        "type": "multiCollateralMarginAccount",
+        "currencies": {
+            _FLEX_NAMES[currency]: asdict(holding) | {"excludedCollateral": 0}
+            for currency, holding in state.holdings.items()
+            if holding.quantity or currency == "usd"
+        },
+        "initialMargin": required.initial,
+        "initialMarginWithOrders": required.initial_with_orders,
+        "maintenanceMargin": required.maintenance,
+        "balanceValue": state.balance_value,
+        "portfolioValue": state.portfolio_value,
+        "collateralValue": state.collateral_value,
+        "excludedCollateralValue": 0,
+        "pnl": required.pnl,
+        "unrealizedFunding": required.funding,
+        "totalUnrealized": required.pnl + required.funding,
+        "totalUnrealizedAsMargin": required.pnl + required.funding,
+        "marginEquity": state.margin_equity,
+        "availableMargin": state.available,
+    }
+
+
+def open_positions(exchange: Exchange, account: Account) -> list[Json]:
+    """``openPositions``."""
+    return [
+        {
+            "side": "long" if position.size > 0 else "short",
+            "symbol": position.contract.symbol,
+            "price": position.entry_price,
+            "fillTime": iso(position.fill_time),
+            "size": abs(position.size),
+            "unrealizedPnl": unrealized_pnl(position, exchange.market, exchange.now),
+            "unrealizedFunding": accrued_funding(account, position, exchange.market, exchange.now),
+            "pnlCurrency": position.contract.asset.base if position.contract.inverse else "USD",
+        }
+        for position in account.positions.values()
+    ]
+
+
+def open_order(order: Order) -> Json:
+    """A row of ``openOrders``."""
+    row: Json = {"order_id": order.order_id}
+    if order.cli_ord_id is not None:
+        row["cliOrdId"] = order.cli_ord_id
+    row |= {"symbol": order.contract.symbol, "side": order.side}
+    row["orderType"] = "lmt" if order.order_type == "post" else order.order_type
+    if order.order_type == "stp":
+        row["orderType"] = "stop"
+    if order.limit_price is not None:
+        row["limitPrice"] = order.limit_price
+    if order.stop_price is not None:
+        row["stopPrice"] = order.stop_price
+    row |= {
+        "unfilledSize": order.remaining,
+        "receivedTime": iso(order.received),
+        "status": "partiallyFilled" if order.filled else "untouched",
+        "filledSize": order.filled,
+        "reduceOnly": order.reduce_only,
+    }
+    if order.is_trigger:
+        row["triggerSignal"] = "spot" if order.trigger_signal == "index" else order.trigger_signal
+    row["lastUpdateTime"] = iso(order.updated)
+    return row
+
+
+def fill(item: Fill, *, with_pnl: bool = True) -> Json:
+    """A row of ``fills``; the exchange leaves the P&L out of pages asked for by ``lastFillTime``."""
+    row: Json = {
+        "fill_id": item.fill_id,
+        "symbol": item.symbol,
+        "side": item.side,
+        "order_id": item.order_id,
+        "size": item.size,
+        "price": item.price,
+        "fillTime": iso(item.time),
+        "fillType": item.liquidity,
+    }
+    if item.cli_ord_id is not None:
+        row["cliOrdId"] = item.cli_ord_id
+    return row | {"realized_pnl": item.realized_pnl if with_pnl else None, "sequence_id": str(item.sequence)}
+
+
+def log_row(row: LogRow) -> Json:
+    """A row of the account log: all keys always, missing values null."""
+    return asdict(row) | {"date": iso(row.date)}
+
+
+def send_status(outcome: Outcome, *, received: float, cli_ord_id: str | None) -> Json:
+    """``sendStatus``."""
+    status: Json = {"status": outcome.status, "receivedTime": iso(received)}
+    if outcome.order is not None:
+        status["order_id"] = outcome.order.order_id
+        status["orderEvents"] = [event(item) for item in outcome.events]
+    if cli_ord_id is not None:
+        status["cliOrdId"] = cli_ord_id
+    return status
+
+
+def cancel_status(outcome: Outcome, *, received: float, order_id: str | None, cli_ord_id: str | None) -> Json:
+    """``cancelStatus`` of one order."""
+    status: Json = {"status": outcome.status, "receivedTime": iso(received)}
+    if outcome.order is not None:
+        order_id, cli_ord_id = outcome.order.order_id, outcome.order.cli_ord_id
+        status["orderEvents"] = [event(item) for item in outcome.events]
+    if order_id is not None:
+        status["order_id"] = order_id
+    if cli_ord_id is not None:
+        status["cliOrdId"] = cli_ord_id
+    return status
+
+
+def cancel_all_status(outcomes: Iterable[Outcome], *, received: float, symbol: str | None) -> Json:
+    """``cancelStatus`` of all orders."""
+    outcomes = list(outcomes)
+    cancelled = []
+    for order in (outcome.order for outcome in outcomes):
+        assert order is not None
+        named = {} if order.cli_ord_id is None else {"cliOrdId": order.cli_ord_id}
+        cancelled.append(named | {"order_id": order.order_id})
+    return {
+        "receivedTime": iso(received),
+        "cancelOnly": symbol.upper() if symbol else "all",
+        "status": "cancelled" if outcomes else "noOrdersToCancel",
+        "cancelledOrders": cancelled,
+        "orderEvents": [event(item) for outcome in outcomes for item in outcome.events],
+    }
+
+
+def event(item: Event) -> Json:
+    """One of ``orderEvents``."""
+    match item:
+        case Placed(order, reduced):
+            if order.is_trigger:
+                return {"orderTrigger": _trigger(order), "type": "PLACE"}
+            return {"order": _order(order), "reducedQuantity": reduced, "type": "PLACE"}
+        case Executed(execution_id, price, size, order):
+            return {
+                "executionId": execution_id,
+                "price": price,
+                "amount": size,
+                "orderPriorEdit": None,
+                "orderPriorExecution": _order(order),
+                "takerReducedQuantity": None,
+                "type": "EXECUTION",
+            }
+        case Rejected(order, reason):
+            return {"uid": order.order_id, "order": _order(order), "reason": reason, "type": "REJECT"}
+        case Cancelled(order):
+            name, body = ("orderTrigger", _trigger(order)) if order.is_trigger else ("order", _order(order))
+            return {"uid": order.order_id, name: body, "type": "CANCEL"}
+        case Edited(old, new):
+            return {"old": _order(old), "new": _order(new), "reducedQuantity": None, "type": "EDIT"}
+
+
+def _order(order: Order) -> Json:
+    return {
+        "orderId": order.order_id,
+        "cliOrdId": order.cli_ord_id,
+        "type": order.order_type,
+        "symbol": order.contract.symbol,
+        "side": order.side,
+        "quantity": order.size,
+        "filled": order.filled,
+        "limitPrice": order.limit_price,
+        "reduceOnly": order.reduce_only,
+        "timestamp": iso(order.received),
+        "lastUpdateTimestamp": iso(order.updated),
+    }
+
+
+def _trigger(order: Order) -> Json:
+    return {
+        "uid": order.order_id,
+        "clientId": order.cli_ord_id,
+        "type": "lmt" if order.limit_price is not None else "ioc",
+        "symbol": order.contract.symbol,
+        "side": order.side,
+        "quantity": order.size,
+        "limitPrice": order.limit_price,
+        "triggerPrice": order.stop_price,
+        "triggerSide": "trigger_above" if order.triggers_above else "trigger_below",
+        "triggerSignal": _SIGNALS[order.trigger_signal],
+        "reduceOnly": order.reduce_only,
+        "timestamp": iso(order.received),
+        "lastUpdateTimestamp": iso(order.updated),
+        "startTime": None,
+    }
+
+
+def candles(table: Candles, tick_type: TickType) -> list[Json]:
+    """``candles``: times in milliseconds, prices and volume as text."""
+    prices = [[_price(value) for value in column] for column in (table.open, table.high, table.low, table.close)]
+    volumes = [_decimal(value) if tick_type == "trade" else "0" for value in table.volume]
+    return [
+        {"time": int(time * 1000), "open": o, "high": h, "low": low, "close": c, "volume": volume}
+        for time, o, h, low, c, volume in zip(table.time, *prices, volumes, strict=True)
+    ]
+
+
+def _price(value: float) -> str:
+    return _decimal(round(float(value), 10))
+
+
+def _decimal(value: float) -> str:
+    return plain(to_decimal(round(float(value), 10)))

@@ -129,6 +129,11 @@ class PnL:
             )
         self.log = log
 
+    @property
+    def env(self) -> str | None:
+        """Environment the log comes from, where its ``attrs["env"]`` says so."""
+        return self.log.attrs.get("env")
+
     @cached_property
     def _entries(self) -> pd.DataFrame:
         """All entries in the order of their ids, each once, with class and leg."""

@@ -63,6 +63,7 @@ class OrderTicket(ipywidgets.VBox):  # type: ignore[misc]
     """
 
     def __init__(self, client: Client, symbol: str | None = None, *, lifetime: float = 15.0) -> None:
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kfut-ticket")
         if not lifetime > 0:
             raise ArgumentError(f"lifetime={lifetime!r} is not a positive number of seconds, such as 15")
         self._client = client
@@ -72,7 +73,6 @@ class OrderTicket(ipywidgets.VBox):  # type: ignore[misc]
         self._edition = 0
         self._permit: Permit | None = None
         self._pending: list[Future[None]] = []
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kfut-ticket")
 
         self._make_fields((symbol or DEFAULT_SYMBOL).strip().upper())
         self._make_buttons()
@@ -281,7 +281,7 @@ class OrderTicket(ipywidgets.VBox):  # type: ignore[misc]
                 self._show_problem(refused, self.review, "Not reviewed")
                 return
             _show(self.review, render.message("note", "Reviewing…"))
-        self._submit("The review", self.review, self._review, order, edition)
+        self._submit("The review", self.review, self._preview, order, edition)
 
     def _on_send(self, permit: Permit | None, _button: object) -> None:
         # The permit is used here, where the click arrives, and not on the worker: work that waits there may mint a
@@ -305,7 +305,7 @@ class OrderTicket(ipywidgets.VBox):  # type: ignore[misc]
                 return
             _show(self.review, "")
             _show(self.status, render.message("note", f"Sending: {render.summary(permit.order)}"))
-        self._submit("Sending", self.status, self._send, permit.order)
+        self._submit("Sending", self.status, self._place, permit.order)
 
     def _end_review(self, why: Any) -> None:
         if self._permit is not None:
@@ -350,7 +350,7 @@ class OrderTicket(ipywidgets.VBox):  # type: ignore[misc]
         else:
             _show(self.quote, render.problem(f"no quote: there is no contract {symbol!r}"))
 
-    def _review(self, order: Order, edition: int) -> None:
+    def _preview(self, order: Order, edition: int) -> None:
         preview = self._client.preview(order)
         with self._lock:
             if edition != self._edition:
@@ -361,7 +361,7 @@ class OrderTicket(ipywidgets.VBox):  # type: ignore[misc]
             _show(self.review, render.review(preview, lifetime))
             self._place_send_button(self._permit)
 
-    def _send(self, order: Order) -> None:
+    def _place(self, order: Order) -> None:
         result = self._client.place(order)
         _show(self.status, render.outcome(order, result, utc_now()))
 

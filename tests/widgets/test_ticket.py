@@ -1,0 +1,441 @@
+"""The ticket, driven as a person drives it, against a paper exchange over loopback."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import ipywidgets
+import pytest
+
+import kfut_analytics as kfut
+from kfut_analytics.errors import ArgumentError, OrderRefused
+from kfut_analytics.paper.server import PaperServer
+from kfut_analytics.widgets import OrderTicket
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[PaperServer]:
+    server = kfut.paper.start(account="empty")
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def exchange(running: PaperServer) -> PaperServer:
+    running.exchange.cancel_all(running.exchange.accounts["empty"])
+    return running
+
+
+def connect(exchange: PaperServer, **options: Any) -> kfut.Client:
+    keys = {"base_url": exchange.base_url, "api_key": exchange.api_key, "api_secret": exchange.api_secret}
+    return kfut.connect("paper", **(keys | {"trading": True} | options))
+
+
+@pytest.fixture
+def client(exchange: PaperServer) -> Iterator[kfut.Client]:
+    with connect(exchange) as client:
+        yield client
+
+
+@pytest.fixture
+def ticket(client: kfut.Client) -> Iterator[OrderTicket]:
+    ticket = OrderTicket(client, lifetime=60)
+    ticket.wait()
+    yield ticket
+    ticket.wait()
+    ticket.close()
+
+
+def fill_in(ticket: OrderTicket, **fields: Any) -> None:
+    for name, value in ({"size": "0.01", "limit_price": "80000"} | fields).items():
+        getattr(ticket, name).value = value
+
+
+def review(ticket: OrderTicket) -> None:
+    ticket.review_button.click()
+    ticket.wait()
+
+
+def send(ticket: OrderTicket) -> None:
+    ticket.send_button.click()
+    ticket.wait()
+
+
+def on_exchange(exchange: PaperServer) -> list[Any]:
+    return list(exchange.exchange.accounts["empty"].orders.values())
+
+
+# ---- the way it should go ----------------------------------------------------------------------------------------
+
+
+def test_reviews_and_sends_a_limit_order(exchange: PaperServer, client: kfut.Client, ticket: OrderTicket) -> None:
+    fill_in(ticket)
+    assert ticket.send_button.disabled
+    review(ticket)
+    assert "Buy 0.01 PF_XBTUSD, limit at 80000" in ticket.review.value
+    assert "Initial margin" in ticket.review.value
+    assert on_exchange(exchange) == []
+    assert not ticket.send_button.disabled
+    assert ticket.send_button.description == "Send: buy 0.01 PF_XBTUSD"
+    send(ticket)
+    assert len(on_exchange(exchange)) == 1
+    [order] = client.open_orders().itertuples()
+    assert (order.symbol, order.side, order.size, order.limit_price) == ("PF_XBTUSD", "buy", 0.01, 80000)
+    assert order.Index in ticket.status.value
+    assert "Placed" in ticket.status.value
+    assert ticket.send_button.disabled
+
+
+def test_shows_fills_of_a_market_order(exchange: PaperServer, client: kfut.Client, ticket: OrderTicket) -> None:
+    fill_in(ticket, order_type="mkt", size="0.02")
+    review(ticket)
+    send(ticket)
+    assert "Filled" in ticket.status.value
+    assert "0.02 contracts" in ticket.status.value
+    assert client.positions().loc["PF_XBTUSD", "signed_size"] == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize("kind", ["stp", "take_profit"])
+def test_places_trigger_orders(client: kfut.Client, ticket: OrderTicket, kind: str) -> None:
+    price = "70000" if kind == "stp" else "120000"
+    fill_in(ticket, order_type=kind, side="sell", limit_price="", stop_price=price, trigger_signal="index")
+    review(ticket)
+    send(ticket)
+    [order] = client.open_orders().itertuples()
+    assert (order.stop_price, order.size, order.side) == (float(price), 0.01, "sell")
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [
+        ("lmt", {"limit_price"}),
+        ("post", {"limit_price"}),
+        ("ioc", {"limit_price"}),
+        ("fok", {"limit_price"}),
+        ("mkt", set()),
+        ("stp", {"limit_price", "stop_price", "trigger_signal"}),
+        ("take_profit", {"limit_price", "stop_price", "trigger_signal"}),
+    ],
+)
+def test_a_type_shows_only_the_fields_it_needs(ticket: OrderTicket, kind: str, shown: set[str]) -> None:
+    fill_in(ticket, stop_price="70000", order_type=kind)
+    rows = ticket._rows
+    assert {n for n in ("limit_price", "stop_price", "trigger_signal") if rows[n].layout.display is None} == shown
+    assert ticket.order().order_type == kind
+
+
+def test_offers_all_contracts_and_shows_the_quote(ticket: OrderTicket) -> None:
+    assert {"PF_XBTUSD", "PI_XBTUSD", "PF_ETHUSD"} <= set(ticket.symbol.options)
+    assert all(label in ticket.quote.value for label in ("bid", "ask", "mark", "UTC"))
+    before = ticket.quote.value
+    ticket.symbol.value = "pf_ethusd"
+    ticket.wait()
+    assert "PF_ETHUSD" in ticket.quote.value
+    ticket.symbol.value = "PF_NOSUCH"
+    ticket.wait()
+    assert "no contract" in ticket.quote.value
+    ticket.symbol.value = "PF_XBTUSD"
+    ticket.refresh_button.click()
+    ticket.wait()
+    assert "PF_XBTUSD" in ticket.quote.value
+    assert before
+
+
+def test_starts_with_the_contract_it_is_given(client: kfut.Client) -> None:
+    ticket = OrderTicket(client, " pi_xbtusd ")
+    ticket.wait()
+    assert ticket.symbol.value == "PI_XBTUSD"
+    assert "PI_XBTUSD" in ticket.quote.value
+    ticket.close()
+
+
+# ---- at most once ------------------------------------------------------------------------------------------------
+
+
+def test_a_double_click_sends_once_and_says_so(exchange: PaperServer, ticket: OrderTicket) -> None:
+    fill_in(ticket)
+    review(ticket)
+    ticket.send_button.click()
+    ticket.send_button.click()
+    ticket.wait()
+    assert len(on_exchange(exchange)) == 1
+    assert "Placed" in ticket.status.value
+    assert "has been used" in ticket.refusal.value
+
+
+def test_clicks_from_many_threads_send_once(exchange: PaperServer, ticket: OrderTicket) -> None:
+    fill_in(ticket)
+    review(ticket)
+    button = ticket.send_button
+    threads = [threading.Thread(target=button.click) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    ticket.wait()
+    assert len(on_exchange(exchange)) == 1
+
+
+def test_nothing_is_sent_without_a_review(exchange: PaperServer, ticket: OrderTicket) -> None:
+    fill_in(ticket)
+    send(ticket)
+    assert on_exchange(exchange) == []
+    assert "Review the order first" in ticket.refusal.value
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"symbol": "PF_ETHUSD"},
+        {"side": "sell"},
+        {"order_type": "post"},
+        {"size": "0.02"},
+        {"size": "not a number"},
+        {"limit_price": "80001"},
+        {"reduce_only": True},
+    ],
+    ids=lambda change: "=".join(map(str, next(iter(change.items())))),
+)
+def test_a_change_after_the_review_is_refused(
+    exchange: PaperServer, ticket: OrderTicket, change: dict[str, Any]
+) -> None:
+    fill_in(ticket)
+    review(ticket)
+    fill_in(ticket, **change)
+    assert ticket.send_button.disabled
+    assert "has changed" in ticket.review.value
+    send(ticket)
+    assert "has changed" in ticket.refusal.value
+    assert on_exchange(exchange) == []
+    fill_in(ticket, symbol="PF_XBTUSD", side="buy", order_type="lmt", reduce_only=False)
+    send(ticket)
+    assert on_exchange(exchange) == [], "changing back does not bring the review back"
+
+
+def test_a_stale_click_is_refused(exchange: PaperServer, client: kfut.Client) -> None:
+    ticket = OrderTicket(client, lifetime=1e-6)
+    fill_in(ticket)
+    review(ticket)
+    send(ticket)
+    assert "too old" in ticket.refusal.value
+    assert on_exchange(exchange) == []
+    ticket.close()
+
+
+def test_a_late_click_on_an_earlier_review_does_not_send_the_newer_order(
+    exchange: PaperServer, ticket: OrderTicket
+) -> None:
+    fill_in(ticket)
+    review(ticket)
+    first = ticket.send_button
+    review(ticket)
+    first.click()
+    ticket.wait()
+    assert on_exchange(exchange) == []
+    assert "earlier review" in ticket.refusal.value
+    send(ticket)
+    assert len(on_exchange(exchange)) == 1
+
+
+def test_a_change_while_the_review_is_under_way_gives_no_permit(
+    exchange: PaperServer, client: kfut.Client, ticket: OrderTicket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, go_on = threading.Event(), threading.Event()
+    preview = client.preview
+
+    def slow(order: kfut.Order) -> kfut.Preview:
+        asked.set()
+        go_on.wait(10)
+        return preview(order)
+
+    monkeypatch.setattr(client, "preview", slow)
+    fill_in(ticket)
+    ticket.review_button.click()
+    assert asked.wait(10)
+    ticket.size.value = "0.5"
+    go_on.set()
+    ticket.wait()
+    assert "has changed" in ticket.review.value
+    send(ticket)
+    assert on_exchange(exchange) == []
+
+
+def test_a_second_order_needs_a_second_review(exchange: PaperServer, ticket: OrderTicket) -> None:
+    fill_in(ticket)
+    for count in (1, 2):
+        review(ticket)
+        send(ticket)
+        assert len(on_exchange(exchange)) == count
+
+
+# ---- what can go wrong -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "text"),
+    [
+        ({"size": ""}, "size", "not a positive number"),
+        ({"size": "-1"}, "size", "not a positive number"),
+        ({"size": "0.00001"}, "size", "multiple of"),
+        ({"limit_price": ""}, "limit_price", "needs a limit_price"),
+        ({"limit_price": "80000.3"}, "limit_price", "multiple of"),
+        ({"order_type": "stp"}, "stop_price", "needs a stop_price"),
+        ({"symbol": " "}, "symbol", "symbol is empty"),
+    ],
+)
+def test_a_problem_is_shown_beside_its_field(
+    ticket: OrderTicket, fields: dict[str, Any], field: str, text: str
+) -> None:
+    fill_in(ticket, **fields)
+    review(ticket)
+    assert text in ticket.problems[field].value
+    assert [name for name, problem in ticket.problems.items() if problem.value] == [field]
+    assert ticket.send_button.disabled
+    fill_in(ticket, symbol="PF_XBTUSD", order_type="lmt", size="0.03", limit_price="80001", stop_price="1")
+    assert ticket.problems[field].value == "", "a change clears it"
+
+
+def test_numbers_stay_exact(ticket: OrderTicket) -> None:
+    fill_in(ticket, size=" 0.10000000000000000000001 ", limit_price="1e4")
+    assert str(ticket.order().size) == "0.10000000000000000000001"
+    assert ticket.order().limit_price == 10_000
+
+
+def test_an_unknown_contract_is_explained_and_escaped(ticket: OrderTicket) -> None:
+    fill_in(ticket, symbol="<b>PF_XBT</b>")
+    review(ticket)
+    assert "there is no contract" in ticket.review.value
+    assert "<b>PF" not in (ticket.review.value + ticket.quote.value).upper().replace("<B>", "<b>")
+
+
+def test_a_refusal_by_the_exchange_is_shown(exchange: PaperServer, ticket: OrderTicket) -> None:
+    fill_in(ticket, size="1000")
+    review(ticket)
+    assert "available" in ticket.review.value, "a warning"
+    send(ticket)
+    assert "Rejected" in ticket.status.value
+    assert "insufficientAvailableFunds" in ticket.status.value
+    assert on_exchange(exchange) == []
+
+
+@pytest.mark.parametrize("error", [RuntimeError("<b>boom</b>"), kfut.errors.RequestTimeout("<b>boom</b>")])
+@pytest.mark.parametrize("call", ["preview", "place", "tickers"])
+def test_no_error_is_lost(
+    client: kfut.Client, ticket: OrderTicket, monkeypatch: pytest.MonkeyPatch, call: str, error: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    fill_in(ticket)
+    if call == "place":
+        review(ticket)
+    monkeypatch.setattr(client, call, fail)
+    button, shown = {
+        "preview": (ticket.review_button, ticket.review),
+        "place": (ticket.send_button, ticket.status),
+        "tickers": (ticket.refresh_button, ticket.quote),
+    }[call]
+    button.click()
+    ticket.wait()
+    assert "&lt;b&gt;boom&lt;/b&gt;" in shown.value
+    assert "failed" in shown.value
+    assert "alert" in shown.value
+    monkeypatch.undo()
+    review(ticket)
+    assert "Buy 0.01" in ticket.review.value, "the ticket goes on working"
+
+
+def test_a_refusal_on_sending_is_shown_beside_its_field(
+    client: kfut.Client, ticket: OrderTicket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(order: kfut.Order) -> None:
+        raise OrderRefused("size is too large now", field="size", value=order.size)
+
+    fill_in(ticket)
+    review(ticket)
+    monkeypatch.setattr(client, "place", refuse)
+    send(ticket)
+    assert "too large now" in ticket.problems["size"].value
+    assert "was refused" in ticket.status.value
+
+
+def test_an_exchange_that_cannot_be_reached_is_said() -> None:
+    server = kfut.paper.start(account="empty")
+    server.close()
+    with connect(server) as client:
+        ticket = OrderTicket(client)
+        ticket.wait()
+        assert "Reading the contracts failed" in ticket.quote.value
+        fill_in(ticket)
+        review(ticket)
+        assert "The review failed" in ticket.review.value
+        ticket.close()
+
+
+def test_a_read_only_client_cannot_send(exchange: PaperServer) -> None:
+    with connect(exchange, trading=False) as client:
+        ticket = OrderTicket(client)
+        fill_in(ticket)
+        review(ticket)
+        assert "Buy 0.01" in ticket.review.value
+        assert "kfut-countdown" not in ticket.review.value
+        assert ticket.send_button.disabled
+        assert "read-only" in ticket.send_button.tooltip
+        send(ticket)
+        assert "read-only" in ticket.refusal.value
+        assert any("Send is off" in getattr(part, "value", "") for part in ticket.children)
+        ticket.close()
+    assert on_exchange(exchange) == []
+
+
+def test_a_closed_ticket_says_that_it_is(ticket: OrderTicket) -> None:
+    ticket.close()
+    fill_in(ticket)
+    review(ticket)
+    assert "failed" in ticket.review.value
+
+
+def test_wait_has_an_end(client: kfut.Client, ticket: OrderTicket, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+    monkeypatch.setattr(client, "tickers", lambda: go_on.wait(10))
+    ticket.refresh_button.click()
+    with pytest.raises(TimeoutError, match="still at work"):
+        ticket.wait(0.01)
+    go_on.set()
+    ticket.wait()
+
+
+@pytest.mark.parametrize("lifetime", [0, -1, float("nan")])
+def test_a_lifetime_is_positive(client: kfut.Client, lifetime: float) -> None:
+    with pytest.raises(ArgumentError, match="lifetime"):
+        OrderTicket(client, lifetime=lifetime)
+
+
+# ---- what it leaves behind ---------------------------------------------------------------------------------------
+
+
+def test_no_secret_is_in_the_widgets_state_or_repr(exchange: PaperServer, ticket: OrderTicket) -> None:
+    fill_in(ticket)
+    review(ticket)
+    send(ticket)
+    state = json.dumps(ipywidgets.Widget.get_manager_state(drop_defaults=False))
+    for text in (state, repr(ticket)):
+        assert exchange.api_key not in text
+        assert exchange.api_secret not in text
+    assert "PAPER" in repr(ticket)
+
+
+def test_live_is_unmistakable(exchange: PaperServer) -> None:
+    keys = {"base_url": exchange.base_url, "api_key": exchange.api_key, "api_secret": exchange.api_secret}
+    with kfut.connect("live", trading=True, **keys) as client:
+        ticket = OrderTicket(client)
+        fill_in(ticket)
+        review(ticket)
+        assert "LIVE · real money" in str([getattr(w, "value", "") for w in ticket.children[1].children])
+        assert ticket.send_button.description.startswith("Send LIVE: buy 0.01")
+        assert ticket.send_button.button_style == "danger"
+        assert "LIVE order, real money" in ticket.review.value
+        ticket.close()

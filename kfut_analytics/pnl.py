@@ -368,7 +368,7 @@ class PnL:
         table = self.summary()[list(labels)].rename(columns=labels)
         return pd.DataFrame(
             {label: [amount(v, str(c)) for c, v in table[label].items()] for label in table.columns},
-            index=pd.Index(table.index.astype(object), name=None),
+            index=table.index.astype(object).rename(None),
         )
 
     def __repr__(self) -> str:

@@ -85,8 +85,7 @@ def _lines(ax: Axes, colours: style.Theme, frame: pd.DataFrame, currency: str) -
     ax.grid(axis="y", color=colours.grid)
     ax.yaxis.set_major_formatter(style.NUMBERS)
     style.time_axis(ax)
-    ax.xaxis.get_offset_text().set_color(colours.muted)
-    style.legend(ax, colours, loc="lower left", bbox_to_anchor=(0, 1.06), ncols=4, borderaxespad=0)
+    style.legend_below(ax, colours, columns=4)
 
 
 def _too_little(frame: pd.DataFrame, currency: str) -> str:

@@ -70,7 +70,7 @@ def margin_usage(margin: Margin, ax: Axes | None = None, *, theme: style.ThemeNa
     ax.grid(axis="x", color=colours.grid)
     ax.xaxis.set_major_formatter(PercentFormatter(1.0))
     ax.tick_params(axis="y", length=0)
-    style.legend(ax, colours, loc="upper left", bbox_to_anchor=(0, -0.16), ncols=2, borderaxespad=0)
+    style.legend_below(ax, colours, columns=2)
     return ax
 
 

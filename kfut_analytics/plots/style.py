@@ -7,13 +7,14 @@ apart, without the ones too faint for the background. Fonts are left as the user
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.ticker import FuncFormatter
+from matplotlib.transforms import offset_copy
 
 from ..errors import ArgumentError
 
@@ -105,9 +106,13 @@ def dress(ax: Axes, theme: Theme, *, title: str, env: str | None, as_of: pd.Time
     ax.yaxis.label.set_color(theme.muted)
 
 
-def legend(ax: Axes, theme: Theme, **options: Any) -> None:
-    """A frameless legend in the theme's colours."""
-    drawn = ax.legend(frameon=False, fontsize="small", labelcolor=theme.text, **options)
+def legend_below(ax: Axes, theme: Theme, *, columns: int) -> None:
+    """A frameless legend under the axis, clear of the tick labels whatever the height of the chart."""
+    below = offset_copy(ax.transAxes, fig=ax.get_figure(root=True), y=-36, units="points")
+    drawn = ax.legend(
+        loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below, ncols=columns, borderaxespad=0,
+        frameon=False, fontsize="small", labelcolor=theme.text,
+    )  # fmt: skip
     for text in drawn.get_texts():
         text.set_parse_math(False)
 
@@ -116,8 +121,9 @@ def time_axis(ax: Axes) -> None:
     """Dates as people write them, UTC."""
     locator = AutoDateLocator(tz="UTC", minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz="UTC"))  # type: ignore[no-untyped-call]
-    ax.xaxis.get_offset_text().set_fontsize("small")
+    # The year would stand where the as-of time stands, which has it.
+    formatter = ConciseDateFormatter(locator, tz="UTC", show_offset=False)  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_formatter(formatter)
 
 
 def plain_number(value: float, position: int | None = None) -> str:

@@ -55,9 +55,9 @@ _DESKS: dict[str, float] = {
 }
 # Positions that are open today: contract prefix, side, value in USD, days ago.
 _FINAL_POSITIONS: tuple[tuple[str, Side, float, float], ...] = (
-    ("PF_XBTUSD", "buy", 42_000, 4.3),
-    ("PF_LINKUSD", "buy", 30_000, 3.7),
-    ("PF_SOLUSD", "sell", 38_000, 3.2),
+    ("PF_XBTUSD", "buy", 55_000, 4.3),
+    ("PF_LINKUSD", "buy", 62_000, 3.7),
+    ("PF_SOLUSD", "sell", 48_000, 3.2),
     ("FF_ETHUSD", "buy", 20_000, 2.6),
     ("PI_XBTUSD", "sell", 11_000, 2.1),
     ("FI_XBTUSD", "buy", 6_000, 1.4),
@@ -65,8 +65,8 @@ _FINAL_POSITIONS: tuple[tuple[str, Side, float, float], ...] = (
 # Orders that are open today: contract prefix, kind, side, distance from the mark, value in USD.
 _FINAL_ORDERS: tuple[tuple[str, Literal["lmt", "stp", "take_profit"], Side, float, float], ...] = (
     ("PF_XBTUSD", "lmt", "buy", -0.035, 9_000),
-    ("PF_XBTUSD", "stp", "sell", -0.070, 42_000),
-    ("PF_SOLUSD", "take_profit", "buy", -0.080, 19_000),
+    ("PF_XBTUSD", "stp", "sell", -0.070, 55_000),
+    ("PF_SOLUSD", "take_profit", "buy", -0.080, 24_000),
     ("PF_ETHUSD", "lmt", "buy", -0.045, 6_000),
     ("PI_XBTUSD", "lmt", "sell", 0.040, 4_000),
 )

@@ -1,0 +1,76 @@
+"""A trader's end of the wire: signs requests by the published rule, independently of the server's own code."""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Iterator
+from urllib.parse import quote, urlencode
+
+import pytest
+import requests
+
+from kfut_analytics import paper
+from kfut_analytics.paper.clock import ManualClock
+from kfut_analytics.paper.demo import open_demo, open_empty
+from kfut_analytics.paper.exchange import Exchange
+
+NOW = 1_795_334_400.0 + 1234.5  # some minutes after a full hour
+
+
+class Wire:
+    """Requests to one server; ``secret`` may be replaced to sign wrongly."""
+
+    def __init__(self, server):
+        self.server = server
+        self.session = requests.Session()
+        self.secret = server.api_secret
+
+    def close(self):
+        self.session.close()
+
+    def headers(self, path, data, nonce=""):
+        signed = path.removeprefix("/derivatives")
+        digest = hashlib.sha256((data + nonce + signed).encode()).digest()
+        authent = base64.b64encode(hmac.new(base64.b64decode(self.secret), digest, hashlib.sha512).digest())
+        headers = {"APIKey": self.server.api_key, "Authent": authent.decode()}
+        return headers | ({"Nonce": nonce} if nonce else {})
+
+    def get(self, path, nonce="", **params):
+        query = urlencode(params, quote_via=quote, doseq=True)
+        url = self.server.base_url + path + (f"?{query}" if query else "")
+        return self.session.get(url, headers=self.headers(path, query, nonce), timeout=5)
+
+    def post(self, path, **params):
+        body = urlencode(params, quote_via=quote)
+        headers = self.headers(path, body) | {"Content-Type": "application/x-www-form-urlencoded"}
+        return self.session.post(self.server.base_url + path, data=body, headers=headers, timeout=5)
+
+    def v3(self, name, method="get", **params):
+        """The payload of a successful call of the trading API."""
+        answer = getattr(self, method)(f"/derivatives/api/v3/{name}", **params)
+        payload = answer.json()
+        assert (answer.status_code, payload["result"]) == (200, "success"), payload
+        return payload
+
+    def send(self, **params):
+        return self.v3("sendorder", "post", **params)["sendStatus"]
+
+
+@pytest.fixture(scope="module")
+def wire() -> Iterator[Wire]:
+    with paper.start(seed=3) as server:
+        client = Wire(server)
+        yield client
+        client.close()
+
+
+@pytest.fixture(scope="session")
+def demo() -> Exchange:
+    """The demo account on a stopped clock; read only."""
+    return open_demo(0, ManualClock(NOW))
+
+
+@pytest.fixture
+def exchange() -> Exchange:
+    """A fresh account with 10,000 USD on a stopped clock."""
+    return open_empty(0, ManualClock(NOW))

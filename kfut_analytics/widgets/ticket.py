@@ -159,6 +159,7 @@ class OrderTicket(ipywidgets.VBox):  # type: ignore[misc]
         )
         self.review_button.on_click(self._on_review)
         self._actions = ipywidgets.HBox(layout=_layout(flex_flow="row wrap"))
+        self._actions.add_class("kfut-actions")
         self._place_send_button(None)
 
     def _place_send_button(self, permit: Permit | None) -> None:

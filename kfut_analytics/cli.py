@@ -1,0 +1,160 @@
+"""The ``kfut`` command. Importing this module loads typer only; each command imports what it needs."""
+
+from __future__ import annotations
+
+import importlib.util
+import runpy
+import shutil
+import signal
+import sys
+import threading
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ._version import __version__
+from .errors import ArgumentError, ConfigurationError, KfutError
+
+QUICKSTART = "01_quickstart.ipynb"
+
+app = typer.Typer(
+    help="Kraken Futures in JupyterLab: account data, P&L and margin, reports and an order ticket.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+paper = typer.Typer(help="The paper exchange, for rehearsal with no key and no internet.", no_args_is_help=True)
+app.add_typer(paper, name="paper")
+
+
+def main() -> None:
+    """Run the ``kfut`` command: exit code 0 if all went well, 1 after an error of ours, 2 after wrong usage."""
+    try:
+        app()
+    except KfutError as error:
+        typer.echo(f"kfut: {' '.join(str(error).split())}", err=True)
+        sys.exit(2 if isinstance(error, ArgumentError) else 1)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"kfut_analytics {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options of the command itself."""
+
+
+@app.command()
+def lab(
+    folder: Annotated[
+        Path, typer.Option("--dir", help="Folder for your copy of the notebooks; your own files are kept.")
+    ] = Path("kfut-notebooks"),
+    port: Annotated[int | None, typer.Option(help="Port of JupyterLab.", min=1, max=65535)] = None,
+    browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
+) -> None:
+    """Open JupyterLab on the quickstart notebook."""
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise ConfigurationError('JupyterLab is not installed: pip install "kfut-analytics[lab]"')
+    copied = copy_notebooks(folder)
+    typer.echo(f"Notebooks are in {folder.resolve()} ({len(copied)} new)")
+    arguments = [f"--ServerApp.root_dir={folder.resolve()}", f"--LabApp.default_url=/lab/tree/{QUICKSTART}"]
+    arguments += [] if browser else ["--no-browser"]
+    arguments += [] if port is None else [f"--ServerApp.port={port}"]
+    # What `python -m jupyterlab` does, without a second process that would have to be watched and ended.
+    sys.argv = ["jupyter-lab", *arguments]
+    runpy.run_module("jupyterlab", run_name="__main__")
+
+
+@app.command()
+def report(
+    out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
+    env: Annotated[str, typer.Option(help="paper or live.")] = "paper",
+    start: Annotated[str, typer.Option(help="Start of the period: a date, or a span such as -30d.")] = "-30d",
+) -> None:
+    """Write a position report: one HTML file to send on."""
+    from . import connect
+    from . import report as write_report
+
+    with connect(env) as client:  # type: ignore[arg-type]  # connect says what is wrong with another word
+        try:
+            write_report(client, out, start=start)
+        except OSError as error:
+            raise ConfigurationError(f"cannot write {out}: {error.strerror or error}") from error
+    typer.echo(f"Report written to {out.resolve()}")
+
+
+@paper.command()
+def serve(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)] = 0,
+    seed: Annotated[int, typer.Option(help="Determines the market and the account's history.")] = 0,
+    account: Annotated[str, typer.Option(help="demo (90 days of history) or empty.")] = "demo",
+) -> None:
+    """Run a paper exchange for other programs until Ctrl-C, and print how to reach it."""
+    from .paper import start
+
+    # Before the work begins: a program that is told to stop while it starts should stop, too.
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        server = start(seed=seed, account=account, port=port)
+    except ValueError as error:
+        raise ArgumentError(str(error)) from error
+    except OSError as error:
+        raise ConfigurationError(f"cannot serve on 127.0.0.1:{port}: {error.strerror or error}") from error
+    with closing(server):
+        typer.echo(f"KRAKEN_FUTURES_BASE_URL={server.base_url}")
+        typer.echo(f"KRAKEN_FUTURES_API_KEY={server.api_key}")
+        typer.echo(f"KRAKEN_FUTURES_API_SECRET={server.api_secret}")
+        sys.stdout.flush()
+        while not stop.wait(1.0):  # a wait without end cannot be interrupted on Windows
+            pass
+
+
+def notebooks_folder() -> Path:
+    """Where the notebooks are: inside the installed package, or beside it in a checkout.
+
+    Raises
+    ------
+    ConfigurationError
+        If they are in neither place.
+    """
+    package = Path(__file__).resolve().parent
+    for folder in (package / "notebooks", package.parent / "notebooks"):
+        if (folder / QUICKSTART).is_file():
+            return folder
+    raise ConfigurationError("the notebooks are missing from this installation: pip install --force-reinstall it")
+
+
+def copy_notebooks(folder: Path) -> list[Path]:
+    """Copy the notebooks into a folder, made if need be; files that are there already are kept.
+
+    Returns
+    -------
+    list of Path
+        What was copied.
+
+    Raises
+    ------
+    ConfigurationError
+        If the folder cannot be written.
+    """
+    copied = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for notebook in sorted(notebooks_folder().glob("*.ipynb")):
+            own = folder / notebook.name
+            if not own.exists():
+                shutil.copyfile(notebook, own)
+                copied.append(own)
+    except OSError as error:
+        raise ConfigurationError(f"cannot write to {folder}: {error.strerror or error}") from error
+    return copied

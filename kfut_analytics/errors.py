@@ -129,7 +129,25 @@ class AuthenticationError(ExchangeError):
 
 
 class RateLimitError(ExchangeError):
-    """The token pool of the exchange is empty."""
+    """The token pool of the exchange is empty.
+
+    Attributes
+    ----------
+    retry_after
+        Seconds until it refills, where the exchange says so.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        words: str = "",
+        http_status: int | None = None,
+        retry_safe: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, words=words, http_status=http_status, retry_safe=retry_safe)
+        self.retry_after = retry_after
 
 
 class NotFoundError(ExchangeError):

@@ -39,6 +39,13 @@ def no_keys_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests are tried again as they are for users, but at once."""
+    monkeypatch.setattr("kfut_analytics.rest.retry.FIRST_DELAY", 0.0)
+    monkeypatch.setattr("kfut_analytics.rest.session.LIMIT_PAUSE", 0.0)
+
+
 @pytest.fixture
 def replay() -> Iterator[Callable[..., tuple[kfut.Client, ReplayServer]]]:
     """Start a replay server and a live client on it: ``client, server = replay({path: Answer})``."""

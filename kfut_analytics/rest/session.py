@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -27,15 +29,21 @@ from ..errors import (
     TransportError,
     UnavailableError,
     UnexpectedResponse,
+    VenueError,
 )
 from ..settings import is_loopback
-from .endpoints import Operation
+from .budget import Budget, OnWait, shared_budget
+from .endpoints import Operation, cost
+from .retry import luck, retry_delay
 from .signing import Signer, encode
 
 _log = logging.getLogger("kfut_analytics.rest")
 
 TIMEOUT = (5.0, 30.0)
 """Seconds to connect, and between two bytes of an answer."""
+
+LIMIT_PAUSE = 10.0
+"""Seconds without a request after the exchange reported an empty pool and did not say for how long."""
 
 _FORM = "application/x-www-form-urlencoded"
 
@@ -80,12 +88,26 @@ class RestSession:
         servers that check no key).
     timeout
         Seconds to connect, and between two bytes of an answer.
+    budget
+        Token pools; by default the key's one of this process.
+    sleep
+        Waits between attempts; replaced in tests.
     """
 
-    def __init__(self, base_url: str, signer: Signer | None = None, *, timeout: tuple[float, float] = TIMEOUT) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        signer: Signer | None = None,
+        *,
+        timeout: tuple[float, float] = TIMEOUT,
+        budget: Budget | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.base_url = base_url
         self._signer = signer
         self._timeout = timeout
+        self._budget = budget or shared_budget(base_url, "" if signer is None else signer.api_key)
+        self._sleep = sleep
         self._session = requests.Session()
         self._session.headers.update({"User-Agent": f"kfut_analytics/{__version__}", "Accept": "application/json"})
         # The environment is read once, here: requests would do so for every request, and would let a .netrc file
@@ -102,8 +124,11 @@ class RestSession:
         operation: Operation,
         params: Mapping[str, object] | None = None,
         path: Mapping[str, str] | None = None,
+        on_wait: OnWait | None = None,
     ) -> dict[str, Any]:
         """Send one request and return the answer's JSON object.
+
+        A read that fails in passing is sent again (`retry_delay`); anything that may change something is sent once.
 
         Parameters
         ----------
@@ -113,6 +138,8 @@ class RestSession:
             Query parameters (GET) or form fields (POST); None values are left out.
         path
             Values of the path's placeholders.
+        on_wait
+            Told when and why the request waits for tokens.
 
         Raises
         ------
@@ -121,8 +148,25 @@ class RestSession:
         VenueError
             One of its kinds if no good answer arrived.
         """
-        url_path = operation.path.format_map({name: quote(value, safe="") for name, value in (path or {}).items()})
-        data = encode(params or {})
+        tokens = cost(operation, params or {})
+        started = time.monotonic()
+        for attempt in itertools.count(1):
+            self._budget.spend(operation.pool, tokens, on_wait)
+            try:
+                return self._once(operation, params or {}, path or {})
+            except VenueError as error:
+                if isinstance(error, RateLimitError):
+                    self._budget.block(operation.pool, error.retry_after or LIMIT_PAUSE)
+                delay = retry_delay(operation, error, attempt, time.monotonic() - started, luck())
+                if delay is None:
+                    raise
+                _log.info("%s failed and is asked again in %.1f s: %s", operation.name, delay, error)
+            self._sleep(delay)
+        raise AssertionError("unreachable: the attempts are counted without end")
+
+    def _once(self, operation: Operation, params: Mapping[str, object], path: Mapping[str, str]) -> dict[str, Any]:
+        url_path = operation.path.format_map({name: quote(value, safe="") for name, value in path.items()})
+        data = encode(params)
         headers = self._signature(operation, url_path, data)
         in_query = operation.method == "GET"
         url = f"{self.base_url}{url_path}" + (f"?{data}" if data and in_query else "")
@@ -206,12 +250,13 @@ class RestSession:
         body = _json(response)
         if body is None:
             if status == 429:
+                reset = _seconds(response.headers.get("rate-limit-reset"))
                 raise RateLimitError(
-                    f"{where}: the token pool is empty; it refills in "
-                    f"{response.headers.get('rate-limit-reset', 'some')} s",
+                    f"{where}: the token pool is empty; it refills in {'some' if reset is None else f'{reset:g}'} s",
                     words=response.text[:200],
                     http_status=status,
                     retry_safe=True,
+                    retry_after=reset,
                 )
             kind = response.headers.get("Content-Type", "no content type")
             error: type[UnavailableError | UnexpectedResponse]
@@ -241,6 +286,14 @@ def _json(response: requests.Response) -> dict[str, Any] | None:
     except msgspec.DecodeError:
         return None
     return cast(dict[str, Any], body) if isinstance(body, dict) else None
+
+
+def _seconds(text: str | None) -> float | None:
+    try:
+        seconds = float(text or "")
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < 3600 else None
 
 
 def error_words(body: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -12,6 +13,10 @@ import pytest
 
 import kfut_analytics as kfut
 from kfut_analytics import errors
+from kfut_analytics.rest import retry
+from kfut_analytics.rest.budget import Budget
+from kfut_analytics.rest.endpoints import OPERATIONS
+from kfut_analytics.rest.session import RestSession
 from kfut_analytics.rest.signing import Signer
 from kfut_analytics.settings import Credentials
 from tests.conftest import SAMPLE_KEY, SAMPLE_SECRET
@@ -92,11 +97,65 @@ def test_error_bodies(
     assert error.http_status == status
 
 
-def test_history_rate_limit_in_plain_text(replay: Replay) -> None:
-    answer = Answer(b"Too many requests", 429, "text/plain", {"rate-limit-reset": "42"})
-    error = failing(replay, answer, LOG)
-    assert isinstance(error, errors.RateLimitError)
-    assert "42 s" in str(error)
+class Sleeper:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+def test_a_refused_history_call_waits_as_long_as_the_exchange_says(replay: Replay) -> None:
+    _, server = replay({LOG: Answer(b"Too many requests", 429, "text/plain", {"rate-limit-reset": "42"})})
+    sleeper, told = Sleeper(), []
+    budget = Budget(clock=sleeper.clock, sleep=sleeper.sleep)
+    session = RestSession(server.url, budget=budget, sleep=sleeper.sleep)
+    with contextlib.closing(session), pytest.raises(errors.RateLimitError, match="refills in 42 s") as caught:
+        session.request(OPERATIONS["account_log"], on_wait=told.append)
+    assert caught.value.retry_after == 42
+    assert len(server.seen) == retry.MAX_ATTEMPTS
+    assert sum(sleeper.slept) == pytest.approx(42 * (retry.MAX_ATTEMPTS - 1))
+    assert all("tokens of the history pool" in text for text in told)
+
+
+@pytest.mark.parametrize(
+    ("answer", "attempts"),
+    [
+        (Answer(b"<html>", 502, "text/html"), retry.MAX_ATTEMPTS),
+        (Answer(b"<html>", 503, "text/html"), retry.MAX_ATTEMPTS),
+        (Answer(b'{"result":"error","error":"Unavailable"}'), retry.MAX_ATTEMPTS),
+        (Answer(b'{"result":"error","error":"apiLimitExceeded"}'), retry.MAX_ATTEMPTS),
+        (Answer(b'{"result":"error","error":"authenticationError"}'), 1),
+        (Answer(b'{"result":"error","error":"somethingNew"}'), 1),
+        (Answer(b"<html>", 200, "text/html"), 1),
+        (Answer(b"<html>", 500, "text/html"), 1),
+    ],
+)
+def test_reads_are_repeated_for_passing_faults_only(answer: Answer, attempts: int, replay: Replay) -> None:
+    client, server = replay({ACCOUNTS: answer})
+    with pytest.raises(errors.VenueError):
+        client.accounts()
+    assert len(server.seen) == attempts
+
+
+def test_a_read_that_recovers_is_no_error(replay: Replay) -> None:
+    client, server = replay({})
+    good = Answer(b'{"result":"success","fills":[]}')
+
+    class Flaky(dict[str, Answer]):
+        def get(self, path: str, default: object = None) -> Answer:
+            return Answer(b"<html>", 503, "text/html") if len(server.seen) < 3 else good
+
+    server.answers = Flaky()
+    assert client.fills().empty
+    assert len(server.seen) == 3
 
 
 def test_a_redirect_is_never_followed(replay: Replay) -> None:
@@ -148,9 +207,10 @@ def test_a_connection_cut_after_the_request_is_lost() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def cut() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                connection.recv(65536)
+            for _ in range(retry.MAX_ATTEMPTS):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(65536)
 
         thread = threading.Thread(target=cut)
         thread.start()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,8 +14,6 @@ from hypothesis import strategies as st
 from kfut_analytics import contracts, schema
 from kfut_analytics.errors import ArgumentError
 from kfut_analytics.pnl import KINDS, amount, classify, pnl
-
-SHARED = Path(os.environ.get("KFUT_SHARED", Path(__file__).parents[2] / "shared"))
 
 
 class Log:
@@ -302,15 +298,12 @@ def test_algebra(drawn, random):
         pd.testing.assert_frame_equal(getattr(shuffled, table)(), getattr(result, table)())
 
 
-def test_recorded_rows():
+def test_recorded_rows(recordings):
     """The recorded funding entry and the recorded transfer, as the exchange sent them."""
-    payloads = SHARED / "kraken-futures" / "payloads"
-    if not payloads.is_dir():
-        pytest.skip("the recordings are not on this machine (set KFUT_SHARED)")
     rows = [
         row
         for name in ("ccxt_comments", "python_kraken_sdk")
-        for row in json.loads((payloads / name / "account_log__1.json").read_text())["logs"]
+        for row in json.loads((recordings / name / "account_log__1.json").read_text())["logs"]
     ]
     frame = schema.ACCOUNT_LOG.frame(
         {

@@ -18,6 +18,7 @@ def pnl(
     currency: str | None = None,
     theme: style.ThemeName = "light",
     env: str | None = None,
+    as_of: pd.Timestamp | None = None,
 ) -> Axes:
     """Cumulative net P&L and its parts: realised P&L, fees and funding.
 
@@ -33,6 +34,8 @@ def pnl(
         ``"light"`` or ``"dark"``.
     env
         Environment of the badge; by default that of the log, where it says so.
+    as_of
+        Time to which the log was read; by default that of its last entry.
 
     Returns
     -------
@@ -46,17 +49,19 @@ def pnl(
     colours = style.theme_named(theme)
     frame = pnl.cumulative()
     currencies = sorted(frame["currency"].unique())
+    others: list[str] = []
     if currency is None:
         currency = "USD" if "USD" in currencies or not currencies else str(currencies[0])
+        others = [other for other in currencies if other != currency]
     elif currency not in currencies:
         raise ArgumentError(
             f"currency={currency!r} has no P&L in this log: it has {', '.join(currencies) or 'no P&L at all'}"
         )
     frame = frame[frame["currency"] == currency]
     ax = style.axes(ax, colours, (9.0, 4.2))
-    others = [other for other in currencies if other != currency]
     title = f"Cumulative P&L, {currency}"
-    as_of = None if pnl.log.empty else pnl.log["time"].max()
+    if as_of is None and not pnl.log.empty:
+        as_of = pnl.log["time"].max()
     style.dress(ax, colours, title=title, env=env or pnl.env, as_of=as_of)
     if len(frame) < 2:
         style.sentence(ax, colours, _too_little(frame, currency))
@@ -78,7 +83,7 @@ def _lines(ax: Axes, colours: style.Theme, frame: pd.DataFrame, currency: str) -
     ax.axhline(0, color=colours.muted, linewidth=0.8)
     for rank, (label, values) in enumerate(parts.items()):
         x, y = thin(time, values.to_numpy())
-        label = f"{label} {amount(values.iloc[-1], currency, sign=True)}"
+        label = f"{label} {style.minus(amount(values.iloc[-1], currency, sign=True))}"
         width = 2.2 if rank == 0 else 1.3
         ax.plot(x, y, drawstyle="steps-post", color=colours.series[rank], linewidth=width, zorder=5 - rank, label=label)
     ax.margins(x=0)
@@ -92,6 +97,6 @@ def _too_little(frame: pd.DataFrame, currency: str) -> str:
     if frame.empty:
         return "No trades and no funding in this period."
     return (
-        f"One entry only: {amount(frame['net'].iloc[0], currency, sign=True)} {currency} "
+        f"One entry only: {style.minus(amount(frame['net'].iloc[0], currency, sign=True))} {currency} "
         f"on {frame.index[0]:%Y-%m-%d %H:%M} UTC."
     )

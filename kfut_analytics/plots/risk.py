@@ -43,12 +43,12 @@ def margin_usage(margin: Margin, ax: Axes | None = None, *, theme: style.ThemeNa
     colours = style.theme_named(theme)
     usage = margin.usage()
     held = margin.by_position()
-    ax = style.axes(ax, colours, (9.0, 2.6 + 0.6 * len(usage)))
+    ax = style.axes(ax, colours, (9.0, usage_height(margin)))
     style.dress(ax, colours, title="Margin usage, part of equity", env=margin.env, as_of=margin.as_of)
     if held.empty:
         style.sentence(ax, colours, "No open positions: no margin is used.")
         return ax
-    bars = usage[usage["equity"] > 0].reset_index(drop=True)
+    bars = usage[(usage["equity"] > 0) & usage["account"].isin(held["wallet"])].reset_index(drop=True)
     if bars.empty:
         style.sentence(ax, colours, "There is no equity to measure the margin against.")
         return ax
@@ -72,6 +72,12 @@ def margin_usage(margin: Margin, ax: Axes | None = None, *, theme: style.ThemeNa
     ax.tick_params(axis="y", length=0)
     style.legend_below(ax, colours, columns=2)
     return ax
+
+
+def usage_height(margin: Margin) -> float:
+    """Height in inches that gives `margin_usage` bars of the same thickness whatever their number."""
+    held = margin.by_position()
+    return 1.4 + 0.6 * held["wallet"].nunique() + 0.1 * min(len(held) + 2, _NAMED + 3)
 
 
 def _stacks(ax: Axes, colours: style.Theme, bars: pd.DataFrame, held: pd.DataFrame) -> None:

@@ -126,6 +126,11 @@ def time_axis(ax: Axes) -> None:
     ax.xaxis.set_major_formatter(formatter)
 
 
+def minus(text: str) -> str:
+    """A number's text with a true minus sign, as the axes have it."""
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
 def plain_number(value: float, position: int | None = None) -> str:
     """A tick label: thousands separated, no exponent, no trailing zeros.
 
@@ -133,7 +138,7 @@ def plain_number(value: float, position: int | None = None) -> str:
     ('−12,500', '0.00002')
     """
     text = f"{value:,.10f}".rstrip("0").rstrip(".")
-    return "0" if text == "-0" else text.replace("-", "\N{MINUS SIGN}")
+    return "0" if text == "-0" else minus(text)
 
 
 NUMBERS = FuncFormatter(plain_number)

@@ -29,8 +29,8 @@ class ReportData:
         The period of the P&L; ``as_of`` is the exchange's time of the margin figures.
     pnl, margin
         The accounts and the margin usage.
-    positions, open_orders
-        The canonical tables.
+    balances, positions, open_orders
+        The canonical tables ``accounts``, ``positions`` and ``open_orders``.
     notes
         What a reader must know about the quality of the figures.
     """
@@ -41,6 +41,7 @@ class ReportData:
     as_of: pd.Timestamp
     pnl: PnL
     margin: Margin
+    balances: pd.DataFrame
     positions: pd.DataFrame
     open_orders: pd.DataFrame
     notes: list[str]
@@ -73,6 +74,7 @@ def build(client: Client, start: TimeLike = "-30d") -> ReportData:
         as_of=usage.as_of,
         pnl=ledger,
         margin=usage,
+        balances=client.accounts(),
         positions=usage.positions,
         open_orders=client.open_orders(),
         notes=[*ledger.notes(), *usage.notes(), *_unpriced(usage.positions)],

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from .. import plots
 from .._version import __version__
 from ..margin import percent
+from ..plots.risk import usage_height
 from ..plots.style import THEMES, Theme
 from ..pnl import amount
 from . import tables
@@ -31,6 +32,7 @@ DEFINITIONS = {
     "Portfolio value": "value of all balances in USD and the unrealised P&L of the multi-collateral wallet.",
     "Margin equity": "value of all balances after their haircuts, and the unrealised P&L and funding as they count for "
     "margin. For a single-collateral wallet: its balance and unrealised P&L.",
+    "Collateral": "value of a balance after its haircut, USD.",
     "Initial margin": "what the exchange requires to hold the positions and open orders; per position it is computed "
     "from the exchange's margin tiers at the mark price, each tier's rate on the value inside that tier.",
     "Maintenance margin": "what must be left of the equity; below it the exchange liquidates.",
@@ -78,6 +80,7 @@ def render(data: ReportData) -> str:
 
 
 _TABLES = (
+    "balances",
     "summary",
     "bridge",
     "by_contract",
@@ -109,14 +112,13 @@ def _figures(data: ReportData) -> list[tuple[str, str]]:
 def _charts(data: ReportData) -> dict[str, list[Markup]]:
     """The drawings by section, as SVG."""
     ledger = data.pnl
-    currencies = sorted(ledger.by_contract()["currency"].unique()) or [None]
-    wallets = len(data.margin.usage())
+    currencies = sorted(ledger.by_contract()["currency"].unique(), key=lambda code: (code != "USD", code)) or [None]
     drawings: dict[str, list[Markup]] = {"pnl": [], "margin": []}
     for code in currencies:
-        figure = _figure(3.8)
-        plots.pnl(ledger, figure.gca(), currency=code, env=data.env)
+        figure = _figure(3.6 if code == currencies[0] else 2.6)
+        plots.pnl(ledger, figure.gca(), currency=code, env=data.env, as_of=data.as_of)
         drawings["pnl"].append(_svg(figure, f"pnl {code}"))
-    figure = _figure(2.6 + 0.6 * len(data.margin.usage()))
+    figure = _figure(usage_height(data.margin))
     plots.margin_usage(data.margin, figure.gca())
     drawings["margin"].append(_svg(figure, "margin"))
     return drawings

@@ -84,6 +84,24 @@ def count(value: int) -> Cell:
     return Cell(f"{value:,}", numeric=True)
 
 
+def balances(data: ReportData) -> Table:
+    """What each wallet holds; empty balances are left out."""
+    rows = [
+        [
+            Cell(row["account"]),
+            Cell(row["currency"]),
+            money(row["quantity"], row["currency"]),
+            money(row["value_usd"], "USD"),
+            money(row["collateral_usd"], "USD"),
+            money(row["available"], row["currency"]),
+        ]
+        for row in data.balances.to_dict("records")
+        if row["quantity"]
+    ]
+    heads = ["Wallet", "Currency", "Balance", "Value, USD", "Collateral, USD", "Available"]
+    return Table(heads, rows, "All wallets are empty.")
+
+
 _BRIDGE = {
     "opening": "Opening balance",
     "realized_pnl": "Realised P&L",

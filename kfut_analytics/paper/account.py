@@ -7,6 +7,7 @@ decimals, coins to 10): what the log says is what happened.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -14,12 +15,13 @@ from typing import Literal
 from kfut_analytics.contracts import apply_fill, fee, funding_payment
 from kfut_analytics.paper.clock import HOUR
 from kfut_analytics.paper.instruments import Contract
-from kfut_analytics.paper.orders import Order
+from kfut_analytics.paper.orders import Closed, Order
 
 MAKER_FEE = 0.0002
 TAKER_FEE = 0.0005
 _DECIMALS = {"usd": 4}
 _COIN_DECIMALS = 10
+_CLOSED_KEPT = 1000
 
 Liquidity = Literal["maker", "taker"]
 
@@ -102,6 +104,7 @@ class Account:
     positions: dict[str, Position] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
     client_ids: set[str] = field(default_factory=set)
+    closed: deque[Closed] = field(default_factory=lambda: deque(maxlen=_CLOSED_KEPT))
     fills: list[Fill] = field(default_factory=list)
     log: list[LogRow] = field(default_factory=list)
 

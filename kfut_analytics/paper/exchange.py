@@ -20,16 +20,18 @@ from typing import Any
 
 import numpy as np
 
-from kfut_analytics.contracts import fee, pnl
-from kfut_analytics.paper.account import TAKER_FEE, Account, Fill
+from kfut_analytics.contracts import to_decimal
+from kfut_analytics.paper import checks
+from kfut_analytics.paper.account import Account, Fill
 from kfut_analytics.paper.book import Book
 from kfut_analytics.paper.clock import HOUR, Clock, ManualClock, WallClock
 from kfut_analytics.paper.instruments import Contract, listing
 from kfut_analytics.paper.margin import FlexState, SingleState, flex_state, single_state
 from kfut_analytics.paper.market import Market
 from kfut_analytics.paper.orders import (
-    TRIGGER_TYPES,
     Cancelled,
+    Closed,
+    Edited,
     Event,
     Executed,
     Order,
@@ -42,10 +44,16 @@ from kfut_analytics.paper.orders import (
 logger = logging.getLogger("kfut_analytics.paper")
 
 MARKET_ORDER_PROTECTION = Decimal("0.01")
-PRICE_COLLAR = 0.10
-MAX_CLIENT_ID_LENGTH = 100
 # The matching engine's words for refusals that come with a REJECT event.
 _REJECT_REASONS = {"postWouldExecute": "POST_WOULD_EXECUTE", "iocWouldNotExecute": "IOC_WOULD_NOT_EXECUTE"}
+# The words of orders/status for the same and other refusals (api-facts 4.6).
+_UPDATE_REASONS = {
+    "postWouldExecute": "POST_WOULD_EXECUTE_REASON",
+    "iocWouldNotExecute": "IOC_WOULD_NOT_EXECUTE_REASON",
+    "selfFill": "WOULD_EXECUTE_SELF_REASON",
+    "wouldNotReducePosition": "WOULD_NOT_REDUCE_POSITION",
+    "insufficientAvailableFunds": "NOT_ENOUGH_MARGIN",
+}
 
 
 class UnknownSymbolError(Exception):
@@ -163,8 +171,10 @@ class Exchange:
                     self.now, _, account, order = heapq.heappop(due)
                     if account.orders.get(order.order_id) is order:
                         self._meet(account, order)
-                        if account.orders.get(order.order_id) is order:
-                            watch(account, order)
+                        # It, or the limit order its trigger became, may meet the market again.
+                        open_still = account.orders.get(order.order_id)
+                        if open_still is not None:
+                            watch(account, open_still)
                 else:
                     self.now = hour
                     self._full_hour()
@@ -203,14 +213,14 @@ class Exchange:
         if order.reduce_only:
             size = min(size, self._reducible(account, order))
             if size == 0:
-                del account.orders[order.order_id]
+                self._close(account, order, "CANCELLED", "WOULD_NOT_REDUCE_POSITION")
                 return
         # Whoever trades with the order brings the size that the ladder shows at its price or better.
         traded = sum(size for _, size in self.book(order.contract).take(order.side, size, order.limit_price))
         if traded:
             self._execute(account, order, round(traded, 10), order.limit_price, maker=True)
             if order.remaining == 0:
-                del account.orders[order.order_id]
+                self._close(account, order, "FULLY_EXECUTED", "FULL_FILL")
 
     def _fire(self, account: Account, trigger: Order) -> None:
         """A trigger becomes an order under the same id, limit or market."""
@@ -238,7 +248,7 @@ class Exchange:
                     account.settle(position, self.market.index(contract.asset, self.now), now=self.now)
             for order in list(account.orders.values()):
                 if self.is_expired(order.contract):
-                    del account.orders[order.order_id]
+                    self._close(account, order, "CANCELLED", "CONTRACT_EXPIRED")
 
     # Orders -----------------------------------------------------------------------------------------------------
 
@@ -252,7 +262,7 @@ class Exchange:
         """
         with self.lock:
             contract = self.contract(request.symbol)
-            refusal = self._malformed(account, contract, request)
+            refusal = checks.malformed(self, account, contract, request)
             if refusal:
                 return Outcome(refusal)
             limit = request.limit_price
@@ -283,6 +293,60 @@ class Exchange:
                 account.client_ids.add(request.cli_ord_id)
             return outcome
 
+    def edit(
+        self,
+        account: Account,
+        *,
+        order_id: str | None = None,
+        cli_ord_id: str | None = None,
+        size: Decimal | None = None,
+        limit_price: Decimal | None = None,
+        stop_price: Decimal | None = None,
+        absolute: bool = False,
+    ) -> Outcome:
+        """Change an open order in place; a refused change leaves it as it was.
+
+        Parameters
+        ----------
+        size
+            The new open size, or with ``absolute`` the new size including what is filled.
+        """
+        with self.lock:
+            order = self.find(account, order_id=order_id, cli_ord_id=cli_ord_id)
+            if order is None:
+                return Outcome("orderForEditNotFound")
+            if stop_price is not None and not order.is_trigger:
+                return Outcome("orderForEditNotAStop")
+            new_size = to_decimal(order.size)
+            if size is not None:
+                new_size = size if absolute else size + to_decimal(order.filled)
+            refused = checks.off_grid(order.contract, size=new_size, prices=(limit_price, stop_price))
+            if refused or float(new_size) <= order.filled:
+                return Outcome(refused or "invalidSize")
+            old, edited = order.snapshot(), order.snapshot()
+            edited.size = float(new_size)
+            if limit_price is not None:
+                edited.limit_price = float(limit_price)
+            if stop_price is not None:
+                edited.stop_price = float(stop_price)
+            if edited == old:
+                return Outcome("edited", order, (Rejected(old, "EDIT_HAS_NO_EFFECT"),))
+            if not order.is_trigger:
+                # The old order neither blocks nor loads the new one.
+                del account.orders[order.order_id]
+                refused = checks.refusal(self, account, edited)
+                account.orders[order.order_id] = order
+                if refused:
+                    return Outcome(refused)
+            edited.updated = self.now
+            account.orders[order.order_id] = edited
+            events: list[Event] = [Edited(old, edited.snapshot())]
+            if not edited.is_trigger:
+                events += self._take(account, edited)
+                if edited.remaining == 0:
+                    self._close(account, edited, "FULLY_EXECUTED", "FULL_FILL")
+            return Outcome("edited", edited, tuple(events))
+
     def cancel(self, account: Account, *, order_id: str | None = None, cli_ord_id: str | None = None) -> Outcome:
         """Take an order off, by either id."""
         with self.lock:
@@ -290,7 +354,7 @@ class Exchange:
             if order is None:
                 done = any(order_id == f.order_id or (cli_ord_id and cli_ord_id == f.cli_ord_id) for f in account.fills)
                 return Outcome("filled" if done else "notFound")
-            del account.orders[order.order_id]
+            self._close(account, order, "CANCELLED", "CANCELLED_BY_USER")
             return Outcome("cancelled", order, (Cancelled(order.snapshot()),))
 
     def cancel_all(self, account: Account, symbol: str | None = None) -> list[Outcome]:
@@ -312,102 +376,52 @@ class Exchange:
             return account.orders.get(order_id)
         return next((o for o in account.orders.values() if cli_ord_id and o.cli_ord_id == cli_ord_id), None)
 
-    def _malformed(self, account: Account, contract: Contract, request: OrderRequest) -> str | None:
-        """The status that refuses a request as it stands, before the book is looked at."""
-        if request.process_before is not None and self.now > request.process_before:
-            return "wouldProcessAfterSpecifiedTime"
-        if self.is_expired(contract):
-            return "marketInactive"
-        if request.cli_ord_id is not None:
-            if len(request.cli_ord_id) > MAX_CLIENT_ID_LENGTH:
-                return "clientOrderIdTooBig"
-            if request.cli_ord_id in account.client_ids:
-                return "clientOrderIdAlreadyExist"
-        if request.size <= 0 or request.size % contract.step:
-            return "invalidSize"
-        for price in (request.limit_price, request.stop_price):
-            if price is not None and (price <= 0 or price % contract.tick):
-                return "invalidPrice"
-        if request.order_type in TRIGGER_TYPES and request.reduce_only and not account.position_size(contract):
-            return "wouldNotReducePosition"
-        return None
-
     def _match(self, account: Account, order: Order) -> Outcome:
         """Check an order against position, margin and book, then execute it and rest what is left."""
-        book = self.book(order.contract)
-        assert order.limit_price is not None
         reduced: float | None = None
         if order.reduce_only:
             reducible = self._reducible(account, order)
             if reducible == 0:
-                return Outcome("wouldNotReducePosition")
-            reduced = round(max(order.size - reducible, 0.0), 10)
+                return self._reject(account, order, "wouldNotReducePosition")
+            reduced = round(max(order.remaining - reducible, 0.0), 10)
             order.size = round(order.size - reduced, 10)
-        best = book.best(order.side)
-        marketable = best is not None and order.sign * (order.limit_price - best) >= 0
-        refusal = self._refusal(account, order, marketable=marketable)
-        if refusal:
-            reason = _REJECT_REASONS.get(refusal)
-            return Outcome(refusal, order, (Rejected(order.snapshot(), reason),)) if reason else Outcome(refusal)
+        refused = checks.refusal(self, account, order)
+        if refused:
+            return self._reject(account, order, refused)
+        events = self._take(account, order)
+        if order.remaining == 0:
+            self._close(account, order, "FULLY_EXECUTED", "FULL_FILL")
+        elif order.order_type in ("lmt", "post"):
+            account.orders[order.order_id] = order
+            events.append(Placed(order.snapshot(), reduced))
+        else:
+            self._close(account, order, "CANCELLED", "IOC_WOULD_NOT_EXECUTE_REASON")
+        return Outcome("placed", order, tuple(events))
 
+    def is_marketable(self, order: Order) -> bool:
+        """Whether an order would trade at once."""
+        best = self.book(order.contract).best(order.side)
+        return best is not None and order.limit_price is not None and order.sign * (order.limit_price - best) >= 0
+
+    def _take(self, account: Account, order: Order) -> list[Event]:
+        """Execute what the book gives at the order's limit or better."""
+        assert order.limit_price is not None
         events: list[Event] = []
-        for price, size in book.take(order.side, order.size, order.limit_price) if marketable else ():
+        for price, size in self.book(order.contract).take(order.side, order.remaining, order.limit_price):
             before = order.snapshot()
             fill = self._execute(account, order, size, price, maker=False)
             events.append(Executed(fill.fill_id, price, size, before))
-        if order.remaining and order.order_type in ("lmt", "post"):
-            account.orders[order.order_id] = order
-            events.append(Placed(order.snapshot(), reduced))
-        return Outcome("placed", order, tuple(events))
+        return events
 
-    def _refusal(self, account: Account, order: Order, *, marketable: bool) -> str | None:
-        contract = order.contract
-        book = self.books[contract.symbol]
-        assert order.limit_price is not None
-        mark = self.market.mark(contract, self.now)
-        if marketable and order.sign * (order.limit_price / mark - 1) > PRICE_COLLAR:
-            return "outsidePriceCollar"
-        if any(
-            other.contract is contract
-            and other.side != order.side
-            and not other.is_trigger
-            and order.sign * (order.limit_price - (other.limit_price or 0.0)) >= 0
-            for other in account.orders.values()
-        ):
-            return "selfFill"
-        if order.order_type == "post" and marketable:
-            return "postWouldExecute"
-        if order.order_type == "ioc" and not marketable:
-            return "iocWouldNotExecute"
-        if order.order_type == "fok" and book.reachable(order.side, order.limit_price) < order.size:
-            return "iocWouldNotExecute"
-        if order.reduce_only:
-            return None
-        same_side = sum(o.remaining for o in account.orders.values() if o.contract is contract and o.side == order.side)
-        if abs(account.position_size(contract) + order.sign * (order.size + same_side)) > contract.max_position:
-            return "maxPositionViolation"
-        return None if self._affordable(account, order, marketable=marketable) else "insufficientAvailableFunds"
+    def _reject(self, account: Account, order: Order, status: str) -> Outcome:
+        self._close(account, order, "REJECTED", _UPDATE_REASONS.get(status))
+        reason = _REJECT_REASONS.get(status)
+        return Outcome(status, order, (Rejected(order.snapshot(), reason),)) if reason else Outcome(status)
 
-    def _affordable(self, account: Account, order: Order, *, marketable: bool) -> bool:
-        """Whether the wallet covers the margin with this order, its fee and what it loses against the mark at once."""
-        contract, limit = order.contract, order.limit_price
-        assert limit is not None
-        before: FlexState | SingleState
-        after: FlexState | SingleState
-        if contract.wallet == "flex":
-            before = flex_state(account, self.market, self.now)
-            after = flex_state(account, self.market, self.now, extra=order)
-        else:
-            before = single_state(account, contract.wallet, self.market, self.now)
-            after = single_state(account, contract.wallet, self.market, self.now, extra=order)
-        if after.required.initial_with_orders <= before.required.initial_with_orders:
-            return True
-        cost = float(fee(order.size, limit, TAKER_FEE, inverse=contract.inverse))
-        if marketable:
-            price = self.books[contract.symbol].best(order.side) or limit
-            mark = self.market.mark(contract, self.now)
-            cost -= min(0.0, float(pnl(order.sign * order.size, price, mark, inverse=contract.inverse)))
-        return after.available - cost >= 0
+    def _close(self, account: Account, order: Order, status: str, reason: str | None) -> None:
+        """An order is no longer open; for a few seconds its status can still be asked for."""
+        account.orders.pop(order.order_id, None)
+        account.closed.append(Closed(order.snapshot(), status, reason, self.now))
 
     def _execute(self, account: Account, order: Order, size: float, price: float, *, maker: bool) -> Fill:
         contract = order.contract

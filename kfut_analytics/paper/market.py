@@ -11,6 +11,7 @@ hour with the same seed therefore share their history. From then on the index ta
 from __future__ import annotations
 
 import math
+import uuid
 import zlib
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
@@ -63,6 +64,17 @@ class Candles(NamedTuple):
     low: Floats
     close: Floats
     volume: Floats
+
+
+class Trades(NamedTuple):
+    """Public trades as columns, oldest first; ``buy`` is the taker's side."""
+
+    uid: list[str]
+    number: NDArray[np.int64]
+    time: Floats
+    price: Floats
+    size: Floats
+    buy: NDArray[np.bool_]
 
 
 def uniform(key: int, counter: NDArray[np.int64]) -> Floats:
@@ -145,12 +157,14 @@ class Market:
     def _forward(self, asset: Asset, second: int) -> Floats:
         """Log price relative to the start price per second since opening, at least up to ``second``."""
         walk = self._ahead[asset.code]
-        while len(walk) <= second:
-            block = 2 + (len(walk) - 1) // _BLOCK
-            common = np.random.default_rng([self.seed, _COMMON, block]).standard_normal(_BLOCK)
-            steps = self._steps(asset, common, block=block, dt=1.0)
-            walk = np.concatenate([walk, walk[-1] + np.cumsum(steps)])
-            self._ahead[asset.code] = walk
+        if len(walk) <= second:
+            parts, level = [walk], walk[-1]
+            for block in range((len(walk) - 1) // _BLOCK, second // _BLOCK + 1):
+                common = np.random.default_rng([self.seed, _COMMON, 2 + block]).standard_normal(_BLOCK)
+                steps = self._steps(asset, common, block=2 + block, dt=1.0)
+                parts.append(level + np.cumsum(steps))
+                level = parts[-1][-1]
+            walk = self._ahead[asset.code] = np.concatenate(parts)
         return walk
 
     def _steps(self, asset: Asset, common: Floats, *, block: int, dt: float) -> Floats:
@@ -172,7 +186,7 @@ class Market:
 
     def last(self, contract: Contract, t: float) -> float:
         """Price of the latest trade, on the tick."""
-        return float(_on_tick(contract, self.fair(contract, math.floor(t))))
+        return float(_on_tick(contract, self.fair(contract, t)))
 
     def _premium(self, contract: Contract, t: Any, *, fast: bool) -> Any:
         """Relative distance to the index: mean-reverting waves, and for dated contracts the basis."""
@@ -256,8 +270,7 @@ class Market:
         low = np.minimum(np.minimum.reduceat(prices, edges), closes)
         volume = np.zeros(len(starts))
         if tick_type == "trade":
-            minutes = np.arange(first, now, 60.0)
-            volume = np.add.reduceat(self._volume(contract, minutes), np.searchsorted(minutes, starts))
+            volume = np.add.reduceat(self._volume(contract, instants[:-1]), edges)
         return Candles(starts, prices[edges], high, low, closes, volume)
 
     def _prices(self, tick_type: TickType, contract: Contract, instants: Floats) -> Floats:
@@ -270,14 +283,28 @@ class Market:
         result: Floats = prices
         return result
 
-    def _volume(self, contract: Contract, minutes: Floats) -> Floats:
-        """Contracts traded per minute, on the size step."""
-        counters = np.round((minutes - self.anchor) / 60).astype(np.int64)
+    def trades(self, contract: Contract, before: float, count: int) -> Trades:
+        """The latest public trades before a time: one per instant of the grid, at the price the candles show."""
+        last = math.ceil(before / GRID) - 1
+        instants: Floats = GRID * np.arange(last - count + 1, last + 1, dtype=np.float64)
+        instants = instants[instants >= max(self.begin, contract.opening)]
+        size = self._volume(contract, instants)
+        traded = size > 0
+        instants, size = instants[traded], size[traded]
+        number = np.round(instants / GRID).astype(np.int64)
+        key = stable_hash(self.seed, "trade " + contract.symbol)
+        draws = uniform(key, number)
+        uid = [str(uuid.UUID(int=(key & (2**64 - 1)) << 64 | int(draw * 2**63), version=4)) for draw in draws]
+        return Trades(uid, number, instants, self._prices("trade", contract, instants), size, draws < 0.5)
+
+    def _volume(self, contract: Contract, instants: Floats) -> Floats:
+        """Contracts traded at each instant of the grid, on the size step."""
+        counters = np.round((instants - self.anchor) / GRID).astype(np.int64)
         draws = -np.log(uniform(stable_hash(self.seed, contract.symbol), counters))
         turnover = (
             contract.asset.turnover * (1.0 if contract.expiry is None else 0.1) * (0.1 if contract.inverse else 1)
         )
-        value = turnover / 1440 * draws
+        value = turnover * GRID / DAY * draws
         contracts = value if contract.inverse else value / contract.asset.price
         return np.round(contracts, contract.precision)
 

@@ -122,6 +122,16 @@ class Edited:
     new: Order
 
 
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """An order that is no longer open: how it ended, why (the exchange's words), and when."""
+
+    order: Order
+    status: str
+    reason: str | None
+    time: float
+
+
 Event = Placed | Executed | Rejected | Cancelled | Edited
 
 

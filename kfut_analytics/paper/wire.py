@@ -5,7 +5,6 @@ Field names, their order, and which of them may be missing follow recordings of 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
@@ -22,7 +21,7 @@ from kfut_analytics.paper.margin import (
     accrued_funding,
     unrealized_pnl,
 )
-from kfut_analytics.paper.market import Candles, TickType
+from kfut_analytics.paper.market import Candles, TickType, Trades
 from kfut_analytics.paper.orders import Cancelled, Edited, Event, Executed, Order, Outcome, Placed, Rejected
 
 Json = dict[str, Any]
@@ -85,8 +84,8 @@ def ticker(exchange: Exchange, contract: Contract) -> Json:
     row: Json = {
         "symbol": contract.symbol,
         "last": last,
-        "lastTime": iso(math.floor(now)),
-        "lastSize": max(round(minute / 20, contract.precision), float(contract.step)),
+        "lastTime": iso(now),
+        "lastSize": max(round(minute / 4, contract.precision), float(contract.step)),
         "tag": contract.tag,
         "pair": f"{contract.asset.base}:USD",
         "markPrice": market.mark(contract, now),
@@ -120,7 +119,7 @@ def ticker(exchange: Exchange, contract: Contract) -> Json:
 def index_tickers(exchange: Exchange, asset: Asset) -> list[Json]:
     """An asset's index rows of ``/tickers``: real-time index and reference rate."""
     price = round(exchange.market.index(asset, exchange.now), 8)
-    time = iso(math.floor(exchange.now))
+    time = iso(exchange.now)
     return [{"symbol": f"{kind}_{asset.code.lower()}usd", "last": price, "lastTime": time} for kind in ("in", "rr")]
 
 
@@ -307,6 +306,52 @@ def cancel_all_status(outcomes: Iterable[Outcome], *, received: float, symbol: s
     }
 
 
+def edit_status(outcome: Outcome, *, received: float, order_id: str | None, cli_ord_id: str | None) -> Json:
+    """``editStatus``; its ids are spelled unlike those of the other answers."""
+    order = outcome.order
+    named = {
+        "orderId": order.order_id if order else order_id,
+        "cliOrdId": order.cli_ord_id if order else cli_ord_id,
+    }
+    return {
+        "status": outcome.status,
+        "receivedTime": iso(received),
+        "orderEvents": [event(item) for item in outcome.events],
+    } | {name: value for name, value in named.items() if value is not None}
+
+
+def order_status(order: Order, status: str, reason: str | None) -> Json:
+    """A row of ``orders/status``."""
+    body = _order(order) | {"type": "TRIGGER_ORDER" if order.is_trigger else "ORDER"}
+    body["priceTriggerOptions"] = (
+        {
+            "triggerPrice": order.stop_price,
+            "triggerSide": "TRIGGER_ABOVE" if order.triggers_above else "TRIGGER_BELOW",
+            "triggerSignal": _SIGNALS[order.trigger_signal].upper(),
+        }
+        if order.is_trigger
+        else None
+    )
+    return {"order": body | {"triggerTime": None}, "status": status, "updateReason": reason, "error": None}
+
+
+def trades(table: Trades) -> list[Json]:
+    """Public trades, newest first."""
+    rows = [
+        {
+            "uid": uid,
+            "trade_id": int(number),
+            "time": iso(time),
+            "price": float(price),
+            "size": float(size),
+            "side": "buy" if bought else "sell",
+            "type": "fill",
+        }
+        for uid, number, time, price, size, bought in zip(*table, strict=True)
+    ]
+    return rows[::-1]
+
+
 def event(item: Event) -> Json:
     """One of ``orderEvents``."""
     match item:
@@ -330,7 +375,8 @@ def event(item: Event) -> Json:
             name, body = ("orderTrigger", _trigger(order)) if order.is_trigger else ("order", _order(order))
             return {"uid": order.order_id, name: body, "type": "CANCEL"}
         case Edited(old, new):
-            return {"old": _order(old), "new": _order(new), "reducedQuantity": None, "type": "EDIT"}
+            body = _trigger if new.is_trigger else _order
+            return {"old": body(old), "new": body(new), "reducedQuantity": None, "type": "EDIT"}
 
 
 def _order(order: Order) -> Json:

@@ -6,7 +6,7 @@ import pytest
 
 from kfut_analytics.paper.clock import HOUR, ManualClock
 from kfut_analytics.paper.exchange import Exchange, UnknownSymbolError
-from kfut_analytics.paper.orders import Cancelled, Executed, OrderRequest, Placed, Rejected
+from kfut_analytics.paper.orders import Cancelled, Edited, Executed, OrderRequest, Placed, Rejected
 
 from .conftest import NOW
 
@@ -177,6 +177,35 @@ def test_cancel_finds_an_order_by_either_id(exchange, account, send):
     done = send("PF_XBTUSD", "buy", 0.01, cli_ord_id="done").order
     assert exchange.cancel(account, cli_ord_id="done").status == "filled"
     assert exchange.cancel(account, order_id=done.order_id).status == "filled"
+
+
+def test_an_edited_order_trades_if_it_now_crosses(exchange, account, send):
+    contract = exchange.contract("PF_XBTUSD")
+    placed = send("PF_XBTUSD", "buy", 0.01, "lmt", 50_000).order
+    ask = Decimal(str(exchange.book(contract).asks[0][0]))
+    outcome = exchange.edit(account, order_id=placed.order_id, limit_price=ask)
+    assert (outcome.status, [type(event) for event in outcome.events]) == ("edited", [Edited, Executed])
+    assert account.positions["PF_XBTUSD"].size == 0.01
+    assert not account.orders
+
+
+def test_a_refused_edit_leaves_the_order(exchange, account, send):
+    post = send("PF_XBTUSD", "buy", 0.01, "post", 50_000).order
+    before = state(account)
+    edit = exchange.edit(account, order_id=post.order_id, limit_price=Decimal(95_000))
+    assert edit.status == "postWouldExecute"
+    assert exchange.edit(account, order_id=post.order_id, size=Decimal(50)).status == "insufficientAvailableFunds"
+    assert exchange.edit(account, order_id=post.order_id, stop_price=Decimal(50_000)).status == "orderForEditNotAStop"
+    assert state(account) == before
+
+
+def test_a_stop_limit_rests_after_firing_and_fills_within_one_step(exchange, account, send):
+    mark = exchange.market.mark(exchange.contract("PF_XBTUSD"), exchange.now)
+    stop, limit = Decimal(round(mark * 1.002)), Decimal(round(mark * 0.998))
+    sent = send("PF_XBTUSD", "buy", 0.01, "stp", limit, stop_price=stop, trigger_signal="mark")
+    exchange.advance(20 * 24 * HOUR)
+    [fill] = account.fills
+    assert (fill.order_id, fill.liquidity, Decimal(fill.price)) == (sent.order.order_id, "maker", limit)
 
 
 def test_funding_is_settled_every_full_hour(exchange, account, send):

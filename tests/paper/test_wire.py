@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from kfut_analytics import paper
+from kfut_analytics.paper.clock import iso
 
 PF = {"symbol", "type", "tickSize", "contractSize", "tradeable", "impactMidSize", "maxPositionSize", "openingDate"}
 PF |= {"marginLevels", "fundingRateCoefficient", "maxRelativeFundingRate", "contractValueTradePrecision", "postOnly"}
@@ -377,6 +378,59 @@ def test_unknown_paths_are_json(wire):
         answer = wire.get(path)
         assert (answer.status_code, answer.headers["content-type"]) == (404, "application/json")
     assert wire.get(f"{V3}/sendorder").status_code == 405
+
+
+def test_edits_an_order_in_place(wire):
+    sent = wire.send(orderType="lmt", symbol="PF_XBTUSD", side="buy", size=0.01, limitPrice=50000)
+    edit = wire.v3("editorder", "post", orderId=sent["order_id"], size=0.02, limitPrice=50001)["editStatus"]
+    assert edit.keys() == {"status", "orderId", "receivedTime", "orderEvents"}
+    event = edit["orderEvents"][0]
+    assert (edit["status"], event["type"]) == ("edited", "EDIT")
+    assert event["old"].keys() == event["new"].keys() == ORDER
+    assert (event["old"]["limitPrice"], event["new"]["limitPrice"], event["new"]["quantity"]) == (50000, 50001, 0.02)
+    same = wire.v3("editorder", "post", orderId=sent["order_id"], size=0.02)["editStatus"]
+    assert (same["status"], same["orderEvents"][0]["reason"]) == ("edited", "EDIT_HAS_NO_EFFECT")
+    off = wire.v3("editorder", "post", orderId=sent["order_id"], limitPrice=50000.5)["editStatus"]
+    assert off["status"] == "invalidPrice"
+    none = wire.v3("editorder", "post", orderId="nope", size=1)["editStatus"]
+    assert none["status"] == "orderForEditNotFound"
+    wire.v3("cancelorder", "post", order_id=sent["order_id"])
+
+
+def test_status_of_orders_open_and_just_closed(wire):
+    sent = wire.send(orderType="lmt", symbol="PF_XBTUSD", side="buy", size=0.01, limitPrice=50000, cliOrdId="ask me")
+    status = wire.v3("orders/status", "post", cliOrdIds="ask me")["orders"]
+    assert [row["status"] for row in status] == ["ENTERED_BOOK"]
+    assert status[0].keys() == {"order", "status", "updateReason", "error"}
+    assert status[0]["order"].keys() == ORDER | {"priceTriggerOptions", "triggerTime"}
+    wire.v3("cancelorder", "post", order_id=sent["order_id"])
+    status = wire.v3("orders/status", "post", orderIds=sent["order_id"])["orders"]
+    assert [(row["status"], row["updateReason"]) for row in status] == [("CANCELLED", "CANCELLED_BY_USER")]
+    done = wire.send(orderType="mkt", symbol="PF_XBTUSD", side="buy", size=0.01)
+    status = wire.v3("orders/status", "post", orderIds=done["order_id"])["orders"]
+    assert [(row["status"], row["order"]["filled"]) for row in status] == [("FULLY_EXECUTED", 0.01)]
+
+
+def test_public_trades_agree_with_candles(wire):
+    charts = wire.get("/api/charts/v1/trade/PF_XBTUSD/5m", count=3).json()["candles"]
+    closed = charts[-2]
+    end = closed["time"] / 1000 + 300
+    rows = wire.v3("history", symbol="PF_XBTUSD", lastTime=iso(end))["history"]
+    assert rows[0].keys() == {"uid", "trade_id", "time", "price", "size", "side", "type"}
+    times = [row["time"] for row in rows]
+    assert times == sorted(times, reverse=True)
+    inside = [row for row in rows if row["time"] >= iso(closed["time"] / 1000)]
+    assert sum(row["size"] for row in inside) == pytest.approx(float(closed["volume"]))
+    assert min(row["price"] for row in inside) >= float(closed["low"])
+    assert max(row["price"] for row in inside) <= float(closed["high"])
+    assert inside[-1]["price"] == float(closed["open"])
+
+
+def test_a_fault_of_the_server_is_json(wire, monkeypatch, caplog):
+    monkeypatch.setattr(type(wire.server.exchange), "book", None)
+    answer = wire.get(f"{V3}/orderbook", symbol="PF_XBTUSD")
+    assert (answer.status_code, answer.json()["status"]) == (500, "INTERNAL_SERVER_ERROR")
+    assert "orderbook failed" in caplog.text
 
 
 # The server -------------------------------------------------------------------------------------------------------

@@ -1,0 +1,92 @@
+"""What the exchange refuses, and with which status word (api-facts 4.2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kfut_analytics.contracts import fee, pnl
+from kfut_analytics.paper.account import TAKER_FEE, Account
+from kfut_analytics.paper.instruments import Contract
+from kfut_analytics.paper.margin import FlexState, SingleState, flex_state, single_state
+from kfut_analytics.paper.orders import TRIGGER_TYPES, Order, OrderRequest
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from kfut_analytics.paper.exchange import Exchange
+
+PRICE_COLLAR = 0.10
+MAX_CLIENT_ID_LENGTH = 100
+
+
+def malformed(exchange: Exchange, account: Account, contract: Contract, request: OrderRequest) -> str | None:
+    """The status that refuses a request as it stands, before the book is looked at."""
+    if request.process_before is not None and exchange.now > request.process_before:
+        return "wouldProcessAfterSpecifiedTime"
+    if exchange.is_expired(contract):
+        return "marketInactive"
+    if request.cli_ord_id is not None:
+        if len(request.cli_ord_id) > MAX_CLIENT_ID_LENGTH:
+            return "clientOrderIdTooBig"
+        if request.cli_ord_id in account.client_ids:
+            return "clientOrderIdAlreadyExist"
+    if request.order_type in TRIGGER_TYPES and request.reduce_only and not account.position_size(contract):
+        return "wouldNotReducePosition"
+    return off_grid(contract, size=request.size, prices=(request.limit_price, request.stop_price))
+
+
+def off_grid(contract: Contract, *, size: Decimal, prices: tuple[Decimal | None, ...]) -> str | None:
+    """The status that refuses a size off the step or a price off the tick."""
+    if size <= 0 or size % contract.step:
+        return "invalidSize"
+    if any(price is not None and (price <= 0 or price % contract.tick) for price in prices):
+        return "invalidPrice"
+    return None
+
+
+def refusal(exchange: Exchange, account: Account, order: Order) -> str | None:
+    """The status that refuses an order in view of book, position and margin."""
+    contract, limit = order.contract, order.limit_price
+    assert limit is not None
+    book, marketable = exchange.book(contract), exchange.is_marketable(order)
+    mark = exchange.market.mark(contract, exchange.now)
+    if marketable and order.sign * (limit / mark - 1) > PRICE_COLLAR:
+        return "outsidePriceCollar"
+    same_contract = [other for other in account.orders.values() if other.contract is contract and not other.is_trigger]
+    if any(
+        other.side != order.side and other.limit_price is not None and order.sign * (limit - other.limit_price) >= 0
+        for other in same_contract
+    ):
+        return "selfFill"
+    if order.order_type == "post" and marketable:
+        return "postWouldExecute"
+    if order.order_type == "ioc" and not marketable:
+        return "iocWouldNotExecute"
+    if order.order_type == "fok" and book.reachable(order.side, limit) < order.remaining:
+        return "iocWouldNotExecute"
+    if order.reduce_only:
+        return None
+    waiting = sum(other.remaining for other in same_contract if other.side == order.side)
+    if abs(account.position_size(contract) + order.sign * (order.remaining + waiting)) > contract.max_position:
+        return "maxPositionViolation"
+    return None if _affordable(exchange, account, order) else "insufficientAvailableFunds"
+
+
+def _affordable(exchange: Exchange, account: Account, order: Order) -> bool:
+    """Whether the wallet covers the margin with this order, its fee and what it loses against the mark at once."""
+    contract, limit, market, now = order.contract, order.limit_price, exchange.market, exchange.now
+    before: FlexState | SingleState
+    after: FlexState | SingleState
+    if contract.wallet == "flex":
+        before, after = flex_state(account, market, now), flex_state(account, market, now, extra=order)
+    else:
+        before = single_state(account, contract.wallet, market, now)
+        after = single_state(account, contract.wallet, market, now, extra=order)
+    if after.required.initial_with_orders <= before.required.initial_with_orders:
+        return True
+    cost = float(fee(order.remaining, limit, TAKER_FEE, inverse=contract.inverse))
+    if exchange.is_marketable(order):
+        price = exchange.book(contract).best(order.side)
+        mark = market.mark(contract, now)
+        cost -= min(0.0, float(pnl(order.sign * order.remaining, price, mark, inverse=contract.inverse)))
+    return after.available - cost >= 0

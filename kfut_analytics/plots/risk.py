@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FuncFormatter
 
 from ..margin import Margin, percent
 from ..pnl import amount
@@ -59,7 +59,7 @@ def margin_usage(margin: Margin, ax: Axes | None = None, *, theme: style.ThemeNa
         bars["maintenance_usage"], low, high, colors=colours.text, linestyles="dotted",
         label="Maintenance margin, the exchange's own",
     )  # fmt: skip
-    ax.axvline(1, color=colours.live, linewidth=1.5)
+    ax.axvline(1, color=colours.live, linewidth=1.5, label="All of the equity")
     ax.set_xlim(0, max(1.02, 1.05 * float(_reach(bars, held).max())))
     ax.set_yticks(
         bars.index,
@@ -68,7 +68,7 @@ def margin_usage(margin: Margin, ax: Axes | None = None, *, theme: style.ThemeNa
     )
     ax.set_ylim(len(bars) - 0.4, -0.6)
     ax.grid(axis="x", color=colours.grid)
-    ax.xaxis.set_major_formatter(PercentFormatter(1.0))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda share, _: percent(share, decimals=0)))
     ax.tick_params(axis="y", length=0)
     style.legend_below(ax, colours, columns=2)
     return ax
@@ -77,7 +77,7 @@ def margin_usage(margin: Margin, ax: Axes | None = None, *, theme: style.ThemeNa
 def usage_height(margin: Margin) -> float:
     """Height in inches that gives `margin_usage` bars of the same thickness whatever their number."""
     held = margin.by_position()
-    return 1.4 + 0.6 * held["wallet"].nunique() + 0.1 * min(len(held) + 2, _NAMED + 3)
+    return 1.4 + 0.6 * held["wallet"].nunique() + 0.1 * min(len(held) + 3, _NAMED + 4)
 
 
 def _stacks(ax: Axes, colours: style.Theme, bars: pd.DataFrame, held: pd.DataFrame) -> None:

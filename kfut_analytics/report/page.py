@@ -33,10 +33,11 @@ DEFINITIONS = {
     "Margin equity": "value of all balances after their haircuts, and the unrealised P&L and funding as they count for "
     "margin. For a single-collateral wallet: its balance and unrealised P&L.",
     "Collateral": "value of a balance after its haircut, USD.",
-    "Initial margin": "what the exchange requires to hold the positions and open orders; per position it is computed "
+    "Initial margin": "what the exchange requires to open the positions held; per position it is computed "
     "from the exchange's margin tiers at the mark price, each tier's rate on the value inside that tier.",
+    "Available margin": "what the exchange leaves free for new positions, open orders counted.",
     "Maintenance margin": "what must be left of the equity; below it the exchange liquidates.",
-    "Usage": "initial margin divided by equity; at 100 % no new position can be opened.",
+    "Margin usage": "initial margin divided by equity; at 100 % no new position can be opened.",
     "Maintenance usage": "maintenance margin divided by equity; at 100 % the exchange liquidates.",
     "Leverage": "value of the positions divided by portfolio value.",
     "Exchange less tiers": "the exchange's initial margin less the sum by tiers, where of the cross-margined positions "
@@ -101,7 +102,7 @@ def _figures(data: ReportData) -> list[tuple[str, str]]:
         ("Margin equity", f"{amount(account.margin_equity, 'USD')} USD"),
         ("Available margin", f"{amount(account.available_margin, 'USD')} USD"),
         ("Unrealised P&L", f"{amount(account.unrealized_pnl, 'USD', sign=True)} USD"),
-        ("Usage", percent(float(flex["usage"]))),
+        ("Margin usage", percent(float(flex["usage"]))),
         ("Maintenance usage", percent(float(flex["maintenance_usage"]))),
     ]
     nets = data.pnl.by_contract().groupby("currency")["net"].sum()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..margin import percent
+from ..margin import FLEX, percent
 from ..pnl import NON_TRADING, amount
 from .data import ReportData
 
@@ -95,7 +95,7 @@ def balances(data: ReportData) -> Table:
             money(row["collateral_usd"], "USD"),
             money(row["available"], row["currency"]),
         ]
-        for row in data.balances.to_dict("records")
+        for row in sorted(data.balances.to_dict("records"), key=lambda row: row["account"] != FLEX)
         if row["quantity"]
     ]
     heads = ["Wallet", "Currency", "Balance", "Value, USD", "Collateral, USD", "Available"]
@@ -222,7 +222,7 @@ def usage(data: ReportData) -> Table:
                 money(row["initial_margin_difference"], code, sign=True),
             ]
         )
-    heads = ["Wallet", "Currency", "Equity", "Initial margin", "Maintenance margin", "Available", "Usage",
+    heads = ["Wallet", "Currency", "Equity", "Initial margin", "Maintenance margin", "Available", "Margin usage",
              "Maintenance usage", "Leverage", "Exchange less tiers"]  # fmt: skip
     return Table(heads, rows)
 

@@ -264,7 +264,7 @@ class Api:
             raise _NotFoundError
         seconds, contract = RESOLUTIONS[path["resolution"]], self.exchange.contract(path["symbol"])
         now = self.exchange.now
-        count = min(call.params.integer("count") or CANDLES_LIMIT, CANDLES_LIMIT)
+        count = call.params.count(CANDLES_LIMIT, CANDLES_LIMIT)
         start, end = call.params.integer("from"), call.params.integer("to")
         last = min(now, now if end is None else float(end))
         oldest = math.ceil(self.exchange.market.begin / seconds) * seconds
@@ -307,7 +307,7 @@ class Api:
         since, before = params.integer("since"), params.integer("before")
         first, last = params.integer("from"), params.integer("to")
         infos = params.all("info")
-        count = min(params.integer("count") or LOG_ROWS_DEFAULT, LOG_ROWS_LIMIT)
+        count = params.count(LOG_ROWS_DEFAULT, LOG_ROWS_LIMIT)
         chosen = [
             row
             for row in call.account.log
@@ -393,6 +393,6 @@ class Api:
 
 
 def json_response(payload: Any, status: int = 200) -> Response:
-    # Not-a-number has no place in JSON: better a loud error here than a silent one in a client.
+    """A response with a JSON body; not-a-number is an error here rather than a surprise for a client."""
     text = json.dumps(payload, allow_nan=False, separators=(",", ":"))
     return Response(text, status, media_type="application/json")

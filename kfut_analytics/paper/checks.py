@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PRICE_COLLAR = 0.10
 MAX_CLIENT_ID_LENGTH = 100
+# Beyond this a remainder by step or tick is no longer exact.
+LARGEST_NUMBER = 10**12
 
 
 def malformed(exchange: Exchange, account: Account, contract: Contract, request: OrderRequest) -> str | None:
@@ -37,9 +39,9 @@ def malformed(exchange: Exchange, account: Account, contract: Contract, request:
 
 def off_grid(contract: Contract, *, size: Decimal, prices: tuple[Decimal | None, ...]) -> str | None:
     """The status that refuses a size off the step or a price off the tick."""
-    if size <= 0 or size % contract.step:
+    if not 0 < size < LARGEST_NUMBER or size % contract.step:
         return "invalidSize"
-    if any(price is not None and (price <= 0 or price % contract.tick) for price in prices):
+    if any(price is not None and (not 0 < price < LARGEST_NUMBER or price % contract.tick) for price in prices):
         return "invalidPrice"
     return None
 

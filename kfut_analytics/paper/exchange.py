@@ -167,7 +167,7 @@ class Exchange:
                     watch(account, order)
             hour = (math.floor(self.now / HOUR) + 1) * HOUR
             while (due and due[0][0] <= end) or hour <= end:
-                if due and due[0][0] <= hour:
+                if due and due[0][0] < hour:
                     self.now, _, account, order = heapq.heappop(due)
                     if account.orders.get(order.order_id) is order:
                         self._meet(account, order)

@@ -79,6 +79,13 @@ class Params:
             raise BadArgumentError(f"Argument invalid: {name}")
         return int(text)
 
+    def count(self, default: int, limit: int) -> int:
+        """How many rows are wanted; more than the limit gives the limit."""
+        count = self.integer("count")
+        if count is not None and count < 1:
+            raise BadArgumentError("Argument invalid: count")
+        return min(default if count is None else count, limit)
+
     def choice(self, name: str, choices: Sequence[str], default: str | None = None) -> str:
         """One of several words."""
         value = self.get(name) or default

@@ -10,6 +10,7 @@ import asyncio
 import atexit
 import contextlib
 import logging
+import os
 import socket
 import threading
 import time
@@ -85,7 +86,8 @@ class PaperServer:
         # With its protocol named, asyncio switches off Nagle's delay of 40 ms per answer.
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if os.name == "posix":  # elsewhere the option lets two servers share a port
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self._socket.bind(("127.0.0.1", port))
             self._socket.listen(128)
         except OSError:

@@ -375,8 +375,8 @@ def event(item: Event) -> Json:
             name, body = ("orderTrigger", _trigger(order)) if order.is_trigger else ("order", _order(order))
             return {"uid": order.order_id, name: body, "type": "CANCEL"}
         case Edited(old, new):
-            body = _trigger if new.is_trigger else _order
-            return {"old": body(old), "new": body(new), "reducedQuantity": None, "type": "EDIT"}
+            show = _trigger if new.is_trigger else _order
+            return {"old": show(old), "new": show(new), "reducedQuantity": None, "type": "EDIT"}
 
 
 def _order(order: Order) -> Json:

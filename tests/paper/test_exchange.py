@@ -101,6 +101,7 @@ def test_time_in_one_step_or_many_gives_the_same(account):
         (order("PF_XBTUSD", "buy", "0.01", "lmt", "-1"), "invalidPrice"),
         (order("PF_XBTUSD", "buy", "0.00001"), "invalidSize"),
         (order("PF_XBTUSD", "buy", "0"), "invalidSize"),
+        (order("PF_XBTUSD", "buy", "1e40"), "invalidSize"),
         (order("PI_XBTUSD", "buy", "1.5"), "invalidSize"),
         (order("PF_XBTUSD", "buy", "100"), "insufficientAvailableFunds"),
         (order("PI_XBTUSD", "buy", "100"), "insufficientAvailableFunds"),

@@ -145,8 +145,11 @@ class PnL:
         info, account, asset, contract = (
             log[name].astype("category") for name in ("info", "account", "asset", "contract")
         )
-        # A currency never has an underscore, so a position leg shows itself even where its contract is missing.
-        position_leg = (log["asset"] == log["contract"]) | _mapped(asset, lambda text: "_" in text).astype(bool)
+        # Compared by category, not by row. A currency never has an underscore, so a position leg shows itself even
+        # where its contract is missing.
+        twin = contract.cat.categories.get_indexer(asset.cat.categories)
+        same = np.append(np.where(twin < 0, -2, twin), -2)[asset.cat.codes] == contract.cat.codes
+        position_leg = same | _mapped(asset, lambda text: "_" in text).astype(bool)
         entries = pd.DataFrame(
             {
                 "time": log["time"],
@@ -350,12 +353,18 @@ class PnL:
         return notes
 
     def _unpaired(self) -> int:
+        """Number of executions that have a position leg only."""
         if "execution_id" not in self._entries.columns:
             return 0
         entries = self._entries[self._entries["kind"].isin(("trade", "liquidation"))]
-        with_cash = entries.loc[~entries["position_leg"], "execution_id"]
-        legs = entries.loc[entries["position_leg"], "execution_id"].dropna()
-        return int((~legs.isin(with_cash)).sum())
+        execution, is_position = entries["execution_id"].to_numpy(object), entries["position_leg"].to_numpy()
+        # The legs nearly always stand side by side; only those that do not are looked up, which is slow.
+        side_by_side = (execution[1:] == execution[:-1]) & (is_position[1:] != is_position[:-1])
+        paired = np.append(side_by_side, False) | np.insert(side_by_side, 0, False)
+        alone = entries.loc[is_position & ~paired[: len(entries)], "execution_id"].dropna()
+        if alone.empty:
+            return 0
+        return int((~alone.isin(entries.loc[~is_position, "execution_id"])).sum())
 
     def _title(self) -> str:
         if self.log.empty:

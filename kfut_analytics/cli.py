@@ -84,11 +84,8 @@ def report(
     from . import report as write_report
 
     with connect(env) as client:  # type: ignore[arg-type]  # connect says what is wrong with another word
-        try:
-            write_report(client, out, start=start)
-        except OSError as error:
-            raise ConfigurationError(f"cannot write {out}: {error.strerror or error}") from error
-    typer.echo(f"Report written to {out.resolve()}")
+        written = write_report(client, out, start=start)
+    typer.echo(f"Report written to {written.resolve()}")
 
 
 @paper.command()

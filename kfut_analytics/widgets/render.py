@@ -101,7 +101,7 @@ def outcome(order: Order, result: OrderResult, time: pd.Timestamp) -> str:
     if result.filled_size:
         price = "n/a" if math.isnan(result.average_price) else f"{result.average_price:,.10g}"
         rows += [("Filled", f"{result.filled_size:,.10g} contracts"), ("Average price", price)]
-    rows += [("Reason", result.reason)] if result.reason else []
+    rows += [("Exchange's word", result.reason)] if result.reason else []
     rows += [("Answered", f"{time:%H:%M:%S} UTC")]
     return message(tone, f"{title}: {summary(order)}", result.message, _table(rows))
 

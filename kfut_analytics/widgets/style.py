@@ -24,14 +24,17 @@ CSS = """<style>
 .kfut-ticket .kfut-columns { gap: 10px 18px; }
 .kfut-ticket .widget-label { color: var(--kfut-text); }
 .kfut-ticket .kfut-field { overflow: visible; }
-.kfut-ticket .kfut-form { gap: 5px; }
+.kfut-ticket .kfut-form { gap: 6px; }
+.kfut-ticket .kfut-shown { gap: 8px; }
+.kfut-ticket .kfut-form > * { margin: 0; }
 .kfut-ticket .kfut-form .widget-inline-hbox { margin: 0; flex-wrap: nowrap; }
 .kfut-ticket .widget-toggle-buttons { display: flex; align-items: center; }
+.kfut-ticket .widget-toggle-buttons > .widget-label { flex: 0 0 5.5em; text-align: right; margin: 0 8px 0 0; }
 .kfut-ticket .widget-toggle-buttons .widget-toggle-button { margin: 0 4px 0 0; }
 .kfut-ticket .widget-toggle-button.mod-active {
   outline: 2px solid var(--kfut-text); outline-offset: -2px; font-weight: 600;
 }
-.kfut-ticket :is(.widget-checkbox, .kfut-actions, .kfut-problem) { padding-left: calc(5.5em + 8px); }
+.kfut-ticket :is(.widget-checkbox, .kfut-actions, .kfut-problem) { padding-left: calc(5.5em + 9px); }
 .kfut-ticket :is(input, button, select):focus-visible {
   outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: 1px;
 }

@@ -124,7 +124,10 @@ class OrderTicket(ipywidgets.VBox):  # type: ignore[misc]
             layout=_full(),
         )
         self.reduce_only = ipywidgets.Checkbox(
-            description="Reduce-only: may only make a position smaller", indent=False, layout=_full()
+            description="Reduce-only",
+            tooltip="The order may only make a position smaller",
+            indent=False,
+            layout=_full(),
         )
         self.problems = {name: _html() for name in self._fields()}
         self._rows = {}
@@ -149,7 +152,7 @@ class OrderTicket(ipywidgets.VBox):  # type: ignore[misc]
 
     def _make_buttons(self) -> None:
         self.refresh_button = ipywidgets.Button(
-            description="Refresh", icon="refresh", tooltip="Read the quote again", layout=_layout(width="7em")
+            description="Refresh", icon="refresh", tooltip="Read the quote again", layout=_layout(width="auto", flex="0 0 auto", margin="2px 0 2px 16px")
         )
         self.refresh_button.on_click(self._on_refresh)
         self.review_button = ipywidgets.Button(
@@ -188,14 +191,16 @@ class OrderTicket(ipywidgets.VBox):  # type: ignore[misc]
 
     def _arranged(self) -> list[Any]:
         client = self._client
+        quote = ipywidgets.HBox([self.quote, self.refresh_button], layout=_layout(align_items="center"))
         head = ipywidgets.HBox(
-            [_html(render.badge(client.env, client.trading)), self.quote, self.refresh_button],
+            [_html(render.badge(client.env, client.trading)), quote],
             layout=_layout(flex_flow="row wrap", align_items="center", justify_content="space-between"),
         )
-        form = ipywidgets.VBox([*self._rows.values(), self._actions], layout=_layout(flex="1 1 20em", min_width="0"))
-        shown = ipywidgets.VBox(
-            [self.review, self.refusal, self.status], layout=_layout(flex="1 1 20em", min_width="0")
-        )
+        column = {"flex": "1 1 20em", "min_width": "0"}
+        form = ipywidgets.VBox([*self._rows.values(), self._actions], layout=_layout(**column))
+        form.add_class("kfut-form")
+        shown = ipywidgets.VBox([self.review, self.status, self.refusal], layout=_layout(**column))
+        shown.add_class("kfut-shown")
         columns = ipywidgets.HBox([form, shown], layout=_layout(flex_flow="row wrap"))
         columns.add_class("kfut-columns")
         notice = [] if client.trading else [_html(render.message("note", "Send is off", _READ_ONLY))]

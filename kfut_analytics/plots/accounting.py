@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -66,14 +67,16 @@ def pnl(
     if len(frame) < 2:
         style.sentence(ax, colours, _too_little(frame, currency))
         return ax
-    _lines(ax, colours, frame, currency)
+    _lines(ax, colours, frame, currency, as_of)
     if others:
         ax.set_ylabel(f"{currency} (also in the log: {', '.join(others)})")
     return ax
 
 
-def _lines(ax: Axes, colours: style.Theme, frame: pd.DataFrame, currency: str) -> None:
-    time = frame.index.tz_convert(None).to_numpy()  # type: ignore[attr-defined]
+def _lines(ax: Axes, colours: style.Theme, frame: pd.DataFrame, currency: str, as_of: pd.Timestamp | None) -> None:
+    # What was reached holds until the time of the chart.
+    end = max(as_of or frame.index[-1], frame.index[-1])
+    time = frame.index.append(pd.DatetimeIndex([end])).tz_convert(None).to_numpy()  # type: ignore[attr-defined]
     parts = {
         "Net": frame["net"],
         "Realised P&L": frame["realized_pnl"],
@@ -82,7 +85,7 @@ def _lines(ax: Axes, colours: style.Theme, frame: pd.DataFrame, currency: str) -
     }
     ax.axhline(0, color=colours.muted, linewidth=0.8)
     for rank, (label, values) in enumerate(parts.items()):
-        x, y = thin(time, values.to_numpy())
+        x, y = thin(time, np.append(values, values.iloc[-1]))
         label = f"{label} {style.minus(amount(values.iloc[-1], currency, sign=True))}"
         width = 2.2 if rank == 0 else 1.3
         ax.plot(x, y, drawstyle="steps-post", color=colours.series[rank], linewidth=width, zorder=5 - rank, label=label)

@@ -99,10 +99,10 @@ def lines(ax) -> dict[str, mpl.lines.Line2D]:
 def test_pnl_draws_the_components():
     ax = plots.pnl(ledger(3))
     drawn = lines(ax)
-    np.testing.assert_array_equal(drawn["Net"].get_ydata(), [7.0, 24.0, 51.0])
-    np.testing.assert_array_equal(drawn["Realised"].get_ydata(), [10.0, 30.0, 60.0])
-    np.testing.assert_array_equal(drawn["Fees"].get_ydata(), [-1.0, -2.0, -3.0])
-    np.testing.assert_array_equal(drawn["Funding"].get_ydata(), [-2.0, -4.0, -6.0])
+    np.testing.assert_array_equal(drawn["Net"].get_ydata(), [7.0, 24.0, 51.0, 51.0])
+    np.testing.assert_array_equal(drawn["Realised"].get_ydata(), [10.0, 30.0, 60.0, 60.0])
+    np.testing.assert_array_equal(drawn["Fees"].get_ydata(), [-1.0, -2.0, -3.0, -3.0])
+    np.testing.assert_array_equal(drawn["Funding"].get_ydata(), [-2.0, -4.0, -6.0, -6.0])
     said = texts(ax)
     assert "Cumulative P&L, USD" in said
     assert "PAPER" in said
@@ -112,7 +112,9 @@ def test_pnl_draws_the_components():
 
 
 def test_pnl_env_and_time_can_be_given():
-    said = texts(plots.pnl(ledger(3), env="live", as_of=START + pd.Timedelta(days=1)))
+    ax = plots.pnl(ledger(3), env="live", as_of=START + pd.Timedelta(days=1))
+    assert lines(ax)["Net"].get_xdata()[-1] == np.datetime64("2026-11-02")  # what was reached holds until then
+    said = texts(ax)
     assert "LIVE" in said
     assert "as of 2026-11-02 00:00 UTC" in said
 

@@ -166,7 +166,7 @@ class Margin:
         """
         text = ["wallet", "currency", "side", "margin_mode", "pnl_currency"]
         frame = self._by_position.reindex(columns=_POSITION_COLUMNS)
-        equity = self.usage().set_index("account")["equity"]
+        equity = self._usage.set_index("account")["equity"]
         frame["share_of_equity"] = _ratio(frame["initial_margin"], frame["wallet"].map(equity).astype("float64"))
         frame = frame.astype({name: "str" if name in text else "float64" for name in frame.columns})
         frame.index = frame.index.astype("str").rename("symbol")
@@ -200,6 +200,10 @@ class Margin:
         Netting: of the cross-margined positions on one underlying only the larger side, long or short, needs margin;
         isolated positions are added in full.
         """
+        return self._usage.copy()
+
+    @cached_property
+    def _usage(self) -> pd.DataFrame:
         held = self._by_position
         rows = []
         for name, wallet in self._wallet_figures().items():

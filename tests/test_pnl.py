@@ -279,7 +279,7 @@ def _random_log(drawn) -> pd.DataFrame:
     return log.frame()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(events, max_size=30), st.randoms(use_true_random=False))
 def test_algebra(drawn, random):
     log = _random_log(drawn)

@@ -302,7 +302,13 @@ def cancel_all_status(outcomes: Iterable[Outcome], *, received: float, symbol: s
         "cancelOnly": symbol.upper() if symbol else "all",
         "status": "cancelled" if outcomes else "noOrdersToCancel",
         "cancelledOrders": cancelled,
-        "orderEvents": [event(item) for outcome in outcomes for item in outcome.events],
+        # Triggers are listed as cancelled but have no event, in the specification and in recordings.
+        "orderEvents": [
+            event(item)
+            for outcome in outcomes
+            if outcome.order and not outcome.order.is_trigger
+            for item in outcome.events
+        ],
     }
 
 
@@ -332,7 +338,12 @@ def order_status(order: Order, status: str, reason: str | None) -> Json:
         if order.is_trigger
         else None
     )
-    return {"order": body | {"triggerTime": None}, "status": status, "updateReason": reason, "error": None}
+    return {
+        "order": body | {"triggerTime": None, "algoId": None},
+        "status": status,
+        "updateReason": reason,
+        "error": None,
+    }
 
 
 def trades(table: Trades) -> list[Json]:

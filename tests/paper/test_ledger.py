@@ -120,7 +120,7 @@ ACTIONS = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(ACTIONS, max_size=40))
 def test_random_order_flow_keeps_the_books(actions):
     exchange = Exchange(seed=2, clock=ManualClock(NOW))

@@ -2,6 +2,7 @@
 
 import base64
 import math
+import random
 import re
 
 import pytest
@@ -336,6 +337,7 @@ def test_a_trigger_rests_as_a_trigger(wire):
     cancel = wire.v3("cancelallorders", "post", symbol="pf_xbtusd")["cancelStatus"]
     assert cancel["cancelOnly"] == "PF_XBTUSD"
     assert {"order_id": status["order_id"]} in cancel["cancelledOrders"]
+    assert all("order" in event for event in cancel["orderEvents"])
     none = wire.v3("cancelallorders", "post", symbol="PF_ADAUSD")["cancelStatus"]
     assert (none["status"], none["cancelledOrders"]) == ("noOrdersToCancel", [])
 
@@ -402,7 +404,7 @@ def test_status_of_orders_open_and_just_closed(wire):
     status = wire.v3("orders/status", "post", cliOrdIds="ask me")["orders"]
     assert [row["status"] for row in status] == ["ENTERED_BOOK"]
     assert status[0].keys() == {"order", "status", "updateReason", "error"}
-    assert status[0]["order"].keys() == ORDER | {"priceTriggerOptions", "triggerTime"}
+    assert status[0]["order"].keys() == ORDER | {"priceTriggerOptions", "triggerTime", "algoId"}
     wire.v3("cancelorder", "post", order_id=sent["order_id"])
     status = wire.v3("orders/status", "post", orderIds=sent["order_id"])["orders"]
     assert [(row["status"], row["updateReason"]) for row in status] == [("CANCELLED", "CANCELLED_BY_USER")]
@@ -424,6 +426,26 @@ def test_public_trades_agree_with_candles(wire):
     assert min(row["price"] for row in inside) >= float(closed["low"])
     assert max(row["price"] for row in inside) <= float(closed["high"])
     assert inside[-1]["price"] == float(closed["open"])
+
+
+def test_odd_arguments_are_refused_and_never_break_the_server(wire):
+    rng = random.Random(1)
+    names = ["orderType", "symbol", "side", "size", "limitPrice", "stopPrice", "reduceOnly", "processBefore", "orderId"]
+    names += ["since", "before", "from", "to", "count", "sort", "lastFillTime", "lastTime", "order_id", "cliOrdId"]
+    values = ["0", "-1", "1e30", "nan", "é", "lmt", "stp", "mkt", "buy", "PF_XBTUSD", "pi_ethusd", "9" * 20, "0.01"]
+    values += ["2026-01-01T00:00:00Z", "0001-01-01", "9999-12-31T23:59:59Z", "%", "\0", "asc", "true", "88000"]
+    gets = ("orderbook", "history", "fills")
+    posts = ("sendorder", "editorder", "cancelorder", "cancelallorders", "orders/status")
+    for _ in range(60):
+        params = {name: rng.choice(values) for name in rng.sample(names, 6)}
+        for method, path in (
+            ("get", f"{V3}/{rng.choice(gets)}"),
+            ("get", rng.choice(["/api/history/v3/account-log", "/api/charts/v1/trade/PF_XBTUSD/1h"])),
+            ("post", f"{V3}/{rng.choice(posts)}"),
+        ):
+            answer = getattr(wire, method)(path, **params)
+            assert answer.status_code in (200, 400, 404), (path, params, answer.text)
+            assert all(math.isfinite(value) for value in numbers(answer.json()))
 
 
 def test_a_fault_of_the_server_is_json(wire, monkeypatch, caplog):

@@ -235,8 +235,8 @@ class Margin:
     def notes(self) -> list[str]:
         """What a reader must know about the quality of the figures, one sentence each; empty when all is well."""
         notes = []
-        positions = self.by_position()
-        without = [str(symbol) for symbol in positions.index[positions["initial_margin"].isna()]]
+        ladders = self._ladders()
+        without = [str(symbol) for symbol in self.positions.index if str(symbol) not in ladders]
         if without:
             notes.append(f"There are no margin tiers for {', '.join(without)}: their margin is n/a.")
         for row in self.usage().to_dict("records"):
@@ -353,11 +353,12 @@ def _netted(positions: pd.DataFrame, column: str) -> float:
 
 
 def _over(part: float, whole: float) -> float:
-    return part / whole if whole else math.nan
+    """Part of the whole; not defined where there is nothing, or less."""
+    return part / whole if whole > 0 else math.nan
 
 
 def _ratio(part: pd.Series[float], whole: pd.Series[float]) -> pd.Series[float]:
-    return part / whole.where(whole != 0)
+    return part / whole.where(whole > 0)
 
 
 def _in(row: Mapping[Any, Any], column: str) -> str:

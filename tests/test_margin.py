@@ -154,7 +154,7 @@ def test_empty_wallets_are_left_out():
 
 
 def test_no_positions_and_no_equity():
-    broke = replace(ACCOUNT, margin_equity=0.0, portfolio_value=0.0, initial_margin=0.0, maintenance_margin=0.0)
+    broke = replace(ACCOUNT, margin_equity=-5.0, portfolio_value=0.0, initial_margin=0.0, maintenance_margin=0.0)
     result = margin(client(positions(), account=broke))
     full = margin(client(positions(("PF_XBTUSD", 1.0, 50_000.0, None)))).by_position()
     empty = result.by_position()
@@ -172,6 +172,12 @@ def test_contract_without_tiers_is_said():
     assert list(result.by_position().index) == ["PF_XBTUSD", "PF_ODDUSD"]
     assert math.isnan(result.usage().loc[0, "computed_initial_margin"])
     assert "no margin tiers for PF_ODDUSD" in result.notes()[0]
+
+
+def test_a_position_without_mark_price_is_not_guessed():
+    result = margin(client(positions(("PF_XBTUSD", 1.0, math.nan, None))))
+    assert math.isnan(result.by_position()["initial_margin"].item())
+    assert result.notes() == []  # the report names the missing price
 
 
 def test_difference_from_the_exchange_is_said():

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-CHROMIUM = (
+OPTIONS = (
     "--no-sandbox",
     "--disable-gpu",
     "--no-first-run",
@@ -114,15 +114,23 @@ def running_lab(folder: Path, environ: Mapping[str, str], *, theme: str = "Jupyt
                 process.wait()
 
 
+def chromium() -> str:
+    """The browser's path; skips where there is no browser, or nothing to drive it with."""
+    pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("chromium is not installed")
+    return path
+
+
 @contextmanager
 def open_page(*, width: int = 1200, height: int = 900) -> Iterator[Page]:
-    """A page of a headless chromium; skips where there is none."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("chromium is not installed")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM))
+    """A page of a headless chromium."""
+    path = chromium()
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(OPTIONS))
         try:
             page = browser.new_page(viewport={"width": width, "height": height})
             page.set_default_timeout(20_000)

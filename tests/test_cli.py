@@ -1,0 +1,238 @@
+"""The ``kfut`` command: what it prints, writes and returns, with right and wrong input."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import kfut_analytics as kfut
+from kfut_analytics import cli
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+COMMAND = [sys.executable, "-c", "from kfut_analytics.cli import main; main()"]
+
+
+def kfut_command(*arguments: object) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    words = [*COMMAND, *map(str, arguments)]
+    return subprocess.run(words, capture_output=True, text=True, timeout=60, env=environ, check=False)
+
+
+def run_main(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    """Run the command in this process; its exit code."""
+    monkeypatch.setattr(sys, "argv", ["kfut", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return int(ended.value.code or 0)
+
+
+def one_line(text: str) -> bool:
+    return text.startswith("kfut: ") and text.count("\n") == 1 and text.endswith("\n")
+
+
+def test_version() -> None:
+    done = kfut_command("--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"kfut_analytics {kfut.__version__}\n", "")
+
+
+def test_importing_it_is_light() -> None:
+    code = "import sys, kfut_analytics.cli; print(' '.join(sys.modules))"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    heavy = ("pandas", "matplotlib", "ipywidgets", "starlette", "uvicorn", "requests", "jupyterlab", "kfut_analytics.c")
+    assert [m for m in modules if m.startswith(heavy)] == ["kfut_analytics.cli"]
+
+
+@pytest.mark.parametrize("arguments", [["--nonsense"], ["nonsense"], ["lab", "--port", "x"], ["paper", "serve", "1"]])
+def test_wrong_usage_is_2(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
+    assert run_main(monkeypatch, *arguments) == 2
+
+
+# ---- kfut lab ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The command lines of the JupyterLabs that would have been started."""
+    lines: list[list[str]] = []
+    monkeypatch.setattr(runpy, "run_module", lambda name, run_name: lines.append([name, *sys.argv[1:]]))
+    return lines
+
+
+def test_lab_copies_the_notebooks_and_opens_the_first(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, started: list[list[str]]
+) -> None:
+    folder = tmp_path / "mine" / "notebooks"
+    assert run_main(monkeypatch, "lab", "--dir", folder, "--no-browser", "--port", 9123) == 0
+    assert (folder / "01_quickstart.ipynb").read_bytes() == (REPOSITORY / "notebooks/01_quickstart.ipynb").read_bytes()
+    [[module, *options]] = started
+    assert module == "jupyterlab"
+    assert set(options) == {
+        f"--ServerApp.root_dir={folder}",
+        "--LabApp.default_url=/lab/tree/01_quickstart.ipynb",
+        "--no-browser",
+        "--ServerApp.port=9123",
+    }
+
+
+def test_lab_never_overwrites(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, started: list[list[str]]) -> None:
+    mine = tmp_path / "01_quickstart.ipynb"
+    mine.write_text("my own work")
+    assert run_main(monkeypatch, "lab", "--dir", tmp_path) == 0
+    assert mine.read_text() == "my own work"
+    assert "--no-browser" not in started[0]
+
+
+def test_lab_says_how_to_install_jupyterlab(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert run_main(monkeypatch, "lab", "--dir", tmp_path / "new") == 1
+    error = capsys.readouterr().err
+    assert one_line(error)
+    assert 'pip install "kfut-analytics[lab]"' in error
+    assert not (tmp_path / "new").exists()
+
+
+def test_lab_says_when_it_cannot_write(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], started: list[list[str]]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert run_main(monkeypatch, "lab", "--dir", tmp_path / "file") == 1
+    assert one_line(capsys.readouterr().err)
+    assert started == []
+
+
+def test_notebooks_are_found_in_a_checkout_and_in_an_installed_package(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert cli.notebooks_folder() == REPOSITORY / "notebooks"
+    package = tmp_path / "kfut_analytics"
+    monkeypatch.setattr(cli, "__file__", str(package / "cli.py"))
+    with pytest.raises(kfut.errors.ConfigurationError, match="missing"):
+        cli.notebooks_folder()
+    shutil.copytree(REPOSITORY / "notebooks", package / "notebooks")
+    assert cli.notebooks_folder() == package / "notebooks"
+
+
+# ---- kfut report -------------------------------------------------------------------------------------------------
+
+
+def test_report_writes_a_file(tmp_path: Path) -> None:
+    out = tmp_path / "report.html"
+    done = kfut_command("report", "--env", "paper", "--out", out, "--start", "-7d")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert str(out) in done.stdout
+    assert "<html" in out.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "code"),
+    [
+        (["--env", "nowhere"], "'nowhere'", 2),
+        (["--start", "yesterdayish"], "yesterdayish", 2),
+        (["--out", "no/such/folder/report.html"], "no/such/folder", 2),
+    ],
+)
+def test_report_errors_are_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    arguments: list[str],
+    said: str,
+    code: int,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run_main(monkeypatch, "report", *arguments) == code
+    error = capsys.readouterr().err
+    assert one_line(error), error
+    assert said in error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_of_the_venue_is_one_line_and_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise kfut.errors.AuthenticationError("the key was\nrefused")
+
+    monkeypatch.setattr(kfut, "connect", refuse)
+    assert run_main(monkeypatch, "report", "--out", tmp_path / "report.html") == 1
+    assert capsys.readouterr().err == "kfut: the key was refused\n"
+
+
+# ---- kfut paper serve --------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def serving(*arguments: object) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    process = subprocess.Popen(
+        [*COMMAND, "paper", "serve", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )
+    try:
+        assert process.stdout is not None
+        lines = [process.stdout.readline().strip() for _ in range(3)]
+        yield process, dict(line.split("=", 1) for line in lines)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def connect(values: dict[str, str], **options: Any) -> kfut.Client:
+    return kfut.connect(
+        "paper",
+        base_url=values["KRAKEN_FUTURES_BASE_URL"],
+        api_key=values["KRAKEN_FUTURES_API_KEY"],
+        api_secret=values["KRAKEN_FUTURES_API_SECRET"],
+        **options,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serve_prints_how_to_reach_it_and_stops_cleanly(number: signal.Signals) -> None:
+    with serving("--account", "empty", "--seed", 7) as (process, values):
+        with connect(values) as client:
+            assert client.account().margin_equity > 0
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=20)
+        assert (process.returncode, output, errors) == (0, "", "")
+
+
+def test_serve_uses_the_port_and_says_when_it_is_taken() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = kfut_command("paper", "serve", "--account", "empty", "--port", taken.getsockname()[1])
+        assert done.returncode == 1
+        assert done.stdout == ""
+        assert one_line(done.stderr)
+        assert str(taken.getsockname()[1]) in done.stderr
+
+
+def test_serve_names_the_accounts_there_are() -> None:
+    done = kfut_command("paper", "serve", "--account", "nobody")
+    assert done.returncode == 2
+    assert one_line(done.stderr)
+    assert "demo" in done.stderr
+
+
+def test_a_wrong_secret_is_refused_without_showing_it() -> None:
+    with serving("--account", "empty") as (_, values):
+        wrong = values | {"KRAKEN_FUTURES_API_SECRET": "d3JvbmcgZW50aXJlbHkgd3Jvbmcgc2VjcmV0IG9mIG5vYm9keQ=="}
+        with connect(wrong) as client, pytest.raises(kfut.errors.AuthenticationError) as refused:
+            client.accounts()
+        assert wrong["KRAKEN_FUTURES_API_SECRET"] not in str(refused.value)

@@ -6,7 +6,7 @@ Field names, their order, and which of them may be missing follow recordings of 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from kfut_analytics.contracts import plain, to_decimal
@@ -27,6 +27,7 @@ from kfut_analytics.paper.orders import Cancelled, Edited, Event, Executed, Orde
 Json = dict[str, Any]
 
 _SIGNALS = {"mark": "mark_price", "last": "last_price", "index": "spot_price"}
+_LOG_FIELDS = [column.name for column in fields(LogRow)]
 _FLEX_NAMES = {"usd": "USD", "xbt": "BTC"}
 
 
@@ -262,7 +263,7 @@ def fill(item: Fill, *, with_pnl: bool = True) -> Json:
 
 def log_row(row: LogRow) -> Json:
     """A row of the account log: all keys always, missing values null."""
-    return asdict(row) | {"date": iso(row.date)}
+    return {name: getattr(row, name) for name in _LOG_FIELDS} | {"date": iso(row.date)}
 
 
 def send_status(outcome: Outcome, *, received: float, cli_ord_id: str | None) -> Json:

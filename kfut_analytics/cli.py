@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import runpy
 import shutil
 import signal
@@ -68,6 +69,8 @@ def lab(
     arguments = [f"--ServerApp.root_dir={folder.resolve()}", f"--LabApp.default_url=/lab/tree/{QUICKSTART}"]
     arguments += [] if browser else ["--no-browser"]
     arguments += [] if port is None else [f"--ServerApp.port={port}"]
+    # In a container everybody is root, and JupyterLab would refuse to start.
+    arguments += ["--allow-root"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
     # What `python -m jupyterlab` does, without a second process that would have to be watched and ended.
     sys.argv = ["jupyter-lab", *arguments]
     runpy.run_module("jupyterlab", run_name="__main__")

@@ -72,6 +72,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 def test_lab_copies_the_notebooks_and_opens_the_first(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, started: list[list[str]]
 ) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000, raising=False)
     folder = tmp_path / "mine" / "notebooks"
     assert run_main(monkeypatch, "lab", "--dir", folder, "--no-browser", "--port", 9123) == 0
     assert (folder / "01_quickstart.ipynb").read_bytes() == (REPOSITORY / "notebooks/01_quickstart.ipynb").read_bytes()
@@ -83,6 +84,12 @@ def test_lab_copies_the_notebooks_and_opens_the_first(
         "--no-browser",
         "--ServerApp.port=9123",
     }
+
+
+def test_lab_starts_for_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, started: list[list[str]]) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0, raising=False)
+    assert run_main(monkeypatch, "lab", "--dir", tmp_path) == 0
+    assert "--allow-root" in started[0]
 
 
 def test_lab_never_overwrites(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, started: list[list[str]]) -> None:

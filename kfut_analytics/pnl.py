@@ -198,6 +198,10 @@ class PnL:
             One row per contract and currency, sorted: contract, currency, realized_pnl, fee, realized_funding, net,
             liquidation_fee (part of ``fee``), trades (cash legs of executions). Amounts in ``currency``.
         """
+        return self._contracts.copy()
+
+    @cached_property
+    def _contracts(self) -> pd.DataFrame:
         columns = [*_MONEY, "liquidation_fee", "trades"]
         rows = self._trading.assign(trades=(self._trading["kind"] != "funding").astype("int64"))
         frame = _grouped(rows, ["contract", "currency"])[columns].sum().reset_index()
@@ -240,11 +244,11 @@ class PnL:
             conversion, transfer, kfee, tax, other); unexplained; change (of the balances, the sum of the rest);
             liquidation_fee (part of ``fee``) and trades. Amounts in the row's currency.
         """
-        bridge = self.reconcile()
+        bridge = self._bridge
         columns = [*_MONEY, *NON_TRADING, "unexplained"]
         frame = bridge.groupby("currency")[columns].sum()
         frame["change"] = (bridge["closing"] - bridge["opening"]).groupby(bridge["currency"]).sum()
-        extra = self.by_contract().groupby("currency")[["liquidation_fee", "trades"]].sum()
+        extra = self._contracts.groupby("currency")[["liquidation_fee", "trades"]].sum()
         frame = frame.join(extra).fillna({"liquidation_fee": 0.0, "trades": 0}).astype({"trades": "int64"})
         frame.attrs["units"] = dict.fromkeys([*columns, "change", "liquidation_fee"], "currency")
         return frame
@@ -260,6 +264,10 @@ class PnL:
             follows up to ``unexplained`` is ``closing``. ``unexplained`` is zero on complete data; ``breaks`` counts
             entries that do not start at the balance where the one before ended. Amounts in ``currency``.
         """
+        return self._bridge.copy()
+
+    @cached_property
+    def _bridge(self) -> pd.DataFrame:
         cash = self._cash
         keys = ["account", "currency"]
         rows = cash[[*keys, "old_balance", "new_balance", "change"]].copy()
@@ -336,7 +344,7 @@ class PnL:
                 f"{unpaired:,} executions have a position leg and no cash leg: "
                 "their fee was paid in KFEE, or their cash leg lies outside the log."
             )
-        bridge = self.reconcile()
+        bridge = self._bridge
         for wallet, currency, rest, breaks in zip(
             *(bridge[name] for name in ("account", "currency", "unexplained", "breaks")), strict=True
         ):

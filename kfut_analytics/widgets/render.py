@@ -43,9 +43,14 @@ def quote(symbol: str, ticker: pd.Series[Any], time: pd.Timestamp) -> str:
         for label, name in (("bid", "bid"), ("ask", "ask"), ("mark", "mark_price"))
     )
     return (
-        f"<div class='kfut-quote' aria-label='Quote of {escape(symbol)}'>{figures}"
+        f"<div class='kfut-quote'><span class='kfut-figure'>{escape(symbol)}</span>{figures}"
         f"<span class='kfut-label'>at {time:%H:%M:%S} UTC</span></div>"
     )
+
+
+def reading() -> str:
+    """What stands in place of a quote until it is read; the former one may be another contract's."""
+    return "<span class='kfut-label'>reading the quote…</span>"
 
 
 def summary(order: Order) -> str:

@@ -129,17 +129,7 @@ class OrderTicket(ipywidgets.VBox):  # type: ignore[misc]
             indent=False,
             layout=_full(),
         )
-        self.problems = {name: _html() for name in self._fields()}
-        self._rows = {}
-        for name, field in self._fields().items():
-            field.observe(self._on_change, names="value")
-            self._rows[name] = ipywidgets.VBox([field, self.problems[name]], layout=_full())
-            self._rows[name].add_class("kfut-field")
-        self.symbol.observe(self._on_refresh, names="value")
-        self.order_type.observe(self._show_needed_fields, names="value")
-
-    def _fields(self) -> dict[str, Any]:
-        return {
+        fields = {
             "symbol": self.symbol,
             "side": self.side,
             "order_type": self.order_type,
@@ -149,10 +139,21 @@ class OrderTicket(ipywidgets.VBox):  # type: ignore[misc]
             "trigger_signal": self.trigger_signal,
             "reduce_only": self.reduce_only,
         }
+        self.problems = {name: _html() for name in fields}
+        self._rows = {}
+        for name, field in fields.items():
+            field.observe(partial(self._on_change, name), names="value")
+            self._rows[name] = ipywidgets.VBox([field, self.problems[name]], layout=_full())
+            self._rows[name].add_class("kfut-field")
+        self.symbol.observe(self._on_refresh, names="value")
+        self.order_type.observe(self._show_needed_fields, names="value")
 
     def _make_buttons(self) -> None:
         self.refresh_button = ipywidgets.Button(
-            description="Refresh", icon="refresh", tooltip="Read the quote again", layout=_layout(width="auto", flex="0 0 auto", margin="2px 0 2px 16px")
+            description="Refresh",
+            icon="refresh",
+            tooltip="Read the quote again",
+            layout=_layout(width="auto", flex="0 0 auto", margin="2px 0 2px 16px"),
         )
         self.refresh_button.on_click(self._on_refresh)
         self.review_button = ipywidgets.Button(
@@ -263,15 +264,16 @@ class OrderTicket(ipywidgets.VBox):  # type: ignore[misc]
 
     # ---- what clicks and changes do ----------------------------------------------------------------------------
 
-    def _on_change(self, change: Any) -> None:
+    def _on_change(self, field: str, _change: object) -> None:
         with self._lock:
             self._edition += 1
-            _show(self.problems[next(name for name, field in self._fields().items() if field is change["owner"])], "")
+            _show(self.problems[field], "")
             if self._permit is not None:
                 self._end_review("changed")
                 _show(self.review, render.message("note", REFUSALS["changed"]))
 
     def _on_refresh(self, _event: object) -> None:
+        _show(self.quote, render.reading())
         self._submit("Reading the quote", self.quote, self._read_quote)
 
     def _on_review(self, _button: object) -> None:

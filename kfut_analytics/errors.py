@@ -23,11 +23,19 @@
             ├── InvalidRequestError       an argument is wrong or missing
             └── UnavailableError          the exchange or the market is down; try again later
 
+    KeyboardInterrupt
+    └── FetchInterrupted                  a long fetch was interrupted; what arrived is in its ``partial``
+
 A message says what was refused, why and what to do. `VenueError` carries the exchange's own words, the HTTP status
 and whether the same request may safely be sent again.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class KfutError(Exception):
@@ -85,7 +93,11 @@ class VenueError(KfutError):
         Status code of the answer, None where no answer arrived.
     retry_safe
         Whether the same request may be sent again without risk of doing something twice.
+    partial
+        What a fetch over many pages had read before it failed, as a DataFrame; None where there is none.
     """
+
+    partial: pd.DataFrame | None = None
 
     def __init__(
         self, message: str, *, words: str = "", http_status: int | None = None, retry_safe: bool = False
@@ -160,3 +172,17 @@ class InvalidRequestError(ExchangeError):
 
 class UnavailableError(ExchangeError):
     """The exchange or the market is not available; try again later."""
+
+
+class FetchInterrupted(KeyboardInterrupt):
+    """A long fetch was interrupted by the person who waited for it; nothing that arrived is lost.
+
+    Attributes
+    ----------
+    partial
+        The frame of what arrived. It is incomplete: figures derived from it are, too.
+    """
+
+    def __init__(self, message: str, partial: pd.DataFrame) -> None:
+        super().__init__(message)
+        self.partial = partial

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal
 
 import numpy as np
@@ -71,8 +72,15 @@ class Table:
     columns: tuple[Column, ...]
     index: str = ""
 
-    def frame(self, data: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
+    def frame(self, data: Mapping[str, Sequence[Any]], *, exact: bool = False) -> pd.DataFrame:
         """Build the frame from one sequence per column; columns that are not given are missing throughout.
+
+        Parameters
+        ----------
+        data
+            Values by column name.
+        exact
+            Numbers as `Decimal` in object columns, just as the exchange wrote them, missing ones None.
 
         Raises
         ------
@@ -81,7 +89,8 @@ class Table:
         """
         length = max((len(values) for values in data.values()), default=0)
         series = {
-            column.name: convert(data.get(column.name, [None] * length), column, self.name) for column in self.columns
+            column.name: convert(data.get(column.name, [None] * length), column, self.name, exact=exact)
+            for column in self.columns
         }
         frame = pd.DataFrame(series)
         if self.index:
@@ -102,7 +111,7 @@ class Table:
         )
 
 
-def convert(values: Sequence[Any], column: Column, table: str) -> pd.Series[Any]:
+def convert(values: Sequence[Any], column: Column, table: str, *, exact: bool = False) -> pd.Series[Any]:
     """One column's values as a Series of its dtype.
 
     Raises
@@ -110,13 +119,14 @@ def convert(values: Sequence[Any], column: Column, table: str) -> pd.Series[Any]
     DecodeError
         If a value cannot be read; the message names table, column and value.
     """
+    kind: Kind | Literal["decimal"] = "decimal" if exact and column.kind == "float" else column.kind
     try:
-        return _convert_all(values, column.kind)
-    except (ValueError, TypeError, OverflowError, KeyError):
+        return _convert_all(values, kind)
+    except _UNREADABLE:
         for value in values:
             try:
-                _convert_all([value], column.kind)
-            except (ValueError, TypeError, OverflowError, KeyError) as error:
+                _convert_all([value], kind)
+            except _UNREADABLE as error:
                 raise DecodeError(
                     f"{table}.{column.name}: the value {value!r} of the field {column.source or column.name!r} "
                     f"cannot be read as {column.kind}"
@@ -124,8 +134,13 @@ def convert(values: Sequence[Any], column: Column, table: str) -> pd.Series[Any]
         raise
 
 
-def _convert_all(values: Sequence[Any], kind: Kind) -> pd.Series[Any]:
+_UNREADABLE = (ValueError, TypeError, ArithmeticError, KeyError)
+
+
+def _convert_all(values: Sequence[Any], kind: Kind | Literal["decimal"]) -> pd.Series[Any]:
     match kind:
+        case "decimal":
+            return pd.Series([_decimal(v) for v in values], dtype="object")
         case "float":
             return pd.Series(_floats(values))
         case "str":
@@ -140,15 +155,23 @@ def _convert_all(values: Sequence[Any], kind: Kind) -> pd.Series[Any]:
 
 def _floats(values: Sequence[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
     kinds = set(map(type, values))
-    if kinds - {float, int, str, type(None), np.float64}:
+    if kinds - {float, int, str, type(None), np.float64, Decimal}:
         raise TypeError(f"not numbers: {kinds}")
     if str in kinds:
         return np.array([np.nan if v is None or v == "" else float(v) for v in values], dtype="float64")
     return np.array(values, dtype="float64")
 
 
+def _decimal(value: Any) -> Decimal | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, (Decimal, int, float, str)):
+        raise TypeError(f"not a number: {value!r}")
+    return value if isinstance(value, Decimal) else Decimal(str(value))
+
+
 def _text(value: Any) -> str:
-    if isinstance(value, (int, float)):
+    if isinstance(value, (int, float, Decimal)):
         return str(value)
     raise TypeError(f"not text: {type(value)}")
 
@@ -433,22 +456,254 @@ volume | float | contracts | traded; 0 and meaningless for mark and spot | volum
     index="time",
 )
 
+EXECUTIONS = Table(
+    "executions",
+    _columns("""
+execution_id | str | | the execution, the same as fill_id and the account log's execution_id | execution.uid
+time | time | UTC | time of the execution | execution.timestamp, timestamp
+symbol | str | | contract | order.tradeable
+side | str | | buy or sell | order.direction
+size | float | contracts | executed size | execution.quantity
+price | float | quote currency | execution price | execution.price
+mark_price | float | quote currency | mark price at the time | execution.markPrice
+fill_type | str | | maker or taker | execution.executionType
+fee | float | P&L currency of the contract | fee charged, a cost when positive | data.fee
+position_size | float | contracts | position after the execution | data.positionSize
+value_usd | float | USD | value of the execution | execution.usdValue
+order_id | str | | order that was executed | order.uid
+cli_ord_id | str | | the client's id | order.clientId
+order_type | str | | Limit, Post, IoC, Market, Liquidation, … | order.orderType
+limit_price | float | quote currency | the order's limit price | order.limitPrice
+order_size | float | contracts | size of the order | order.quantity
+order_filled | float | contracts | filled size of the order | order.filled
+reduce_only | bool | | may only reduce a position | order.reduceOnly
+limit_filled | bool | | the limit was filled | execution.limitFilled
+event_id | str | | the event | uid
+"""),
+    index="execution_id",
+)
+
+ORDER_HISTORY = Table(
+    "order_history",
+    _columns("""
+event_id | str | | the event | uid
+time | time | UTC | time of the event | timestamp
+event | str | | OrderPlaced, OrderUpdated, OrderCancelled, OrderRejected, … | 
+order_id | str | | order | order.uid, orderId
+cli_ord_id | str | | the client's id | order.clientId
+symbol | str | | contract | order.tradeable
+side | str | | buy or sell | order.direction
+order_type | str | | Limit, Post, IoC, Market, … | order.orderType
+size | float | contracts | open size; 0 when filled at once | order.quantity
+filled_size | float | contracts | filled so far | order.filled
+limit_price | float | quote currency | limit price; unreliable for market orders, never the executed price | order.limitPrice
+reduce_only | bool | | may only reduce a position | order.reduceOnly
+reason | str | | why the event happened | reason
+error | str | | why the exchange refused | orderError
+reduced_size | float | contracts | size removed by the event | reducedQuantity
+old_size | float | contracts | open size before an update | old.quantity
+old_limit_price | float | quote currency | limit price before an update | old.limitPrice
+order_time | time | UTC | order received | order.timestamp
+last_update_time | time | UTC | last change of the order | order.lastUpdateTimestamp
+origin | str | | where the order came from | origin
+"""),
+    index="event_id",
+)
+
+TRIGGER_HISTORY = Table(
+    "trigger_history",
+    _columns("""
+event_id | str | | the event | uid
+time | time | UTC | time of the event | timestamp
+event | str | | OrderTriggerPlaced, OrderTriggerActivated, OrderTriggerCancelled, … | 
+order_id | str | | trigger order | order.uid, orderId
+cli_ord_id | str | | the client's id | order.clientId
+symbol | str | | contract | order.tradeable
+side | str | | buy or sell | order.direction
+order_type | str | | type of the order it places | order.orderType
+size | float | contracts | size | order.quantity
+limit_price | float | quote currency | limit price of the order it places | order.limitPrice
+trigger_price | float | quote currency | trigger price | trigger.triggerPrice
+trigger_signal | str | | mark, last or spot | trigger.triggerSignal
+trigger_side | str | | above or below | trigger.triggerSide
+max_deviation | float | see deviation_unit | distance of a trailing stop | trailing.maxDeviation
+deviation_unit | str | | percent or quote currency | trailing.unit
+limit_price_offset | float | see limit_price_offset_unit | limit price relative to the trigger | offset.priceOffset
+limit_price_offset_unit | str | | percent or quote currency | offset.unit
+reduce_only | bool | | may only reduce a position | order.reduceOnly
+reason | str | | why the event happened | reason
+error | str | | why the exchange refused | orderError
+order_time | time | UTC | order received | order.timestamp
+last_update_time | time | UTC | last change of the order | order.lastUpdateTimestamp
+origin | str | | where the order came from | origin
+"""),
+    index="event_id",
+)
+
+POSITION_HISTORY = Table(
+    "position_history",
+    _columns("""
+event_id | str | | the event | uid
+time | time | UTC | time of the event | update.timestamp, timestamp
+symbol | str | | contract | update.tradeable
+update_reason | str | | trade, fundingRealisation or settlement | update.updateReason
+position_change | str | | open, close, increase, decrease, reverse or noChange | update.positionChange
+trade_type | str | | userExecution, liquidation, assignment, … | update.tradeType
+old_size | float | contracts | signed position before | update.oldPosition
+new_size | float | contracts | signed position after | update.newPosition
+old_entry_price | float | quote currency | entry price before | update.oldAverageEntryPrice
+new_entry_price | float | quote currency | entry price after | update.newAverageEntryPrice
+execution_id | str | | execution | update.executionUid
+execution_price | float | quote currency | its price | update.executionPrice
+execution_size | float | contracts | its size | update.executionSize
+realized_pnl | float | fee_currency | gross realised P&L | update.realizedPnL
+fee | float | fee_currency | fee, a cost when positive | update.fee
+fee_currency | str | | currency of fee and P&L | update.feeCurrency
+realized_funding | float | fee_currency | funding, negative when paid | update.realizedFunding
+funding_time | time | UTC | time of the funding | update.fundingRealizationTime
+settlement_price | float | quote currency | settlement price of a dated contract | update.settlementPrice
+open_time | time | UTC | when the position was opened, the same on all its partial closes | update.fillTime
+"""),
+    index="event_id",
+)
+
+TRADES = Table(
+    "trades",
+    _columns("""
+trade_id | str | | the execution | execution.uid, uid
+time | time | UTC | time of the trade | execution.timestamp, time
+symbol | str | | contract | 
+side | str | | side of the taker | taker.direction, side
+price | float | quote currency | price | execution.price, price
+size | float | contracts | size | execution.quantity, size
+mark_price | float | quote currency | mark price at the time | execution.markPrice
+value_usd | float | USD | value of the trade | execution.usdValue
+type | str | | fill, liquidation, assignment, termination or block | type
+"""),
+    index="trade_id",
+)
+
+FUNDING_RATES = Table(
+    "funding_rates",
+    _columns("""
+time | time | UTC | start of the period | timestamp
+funding_rate | float | currency per contract and hour | absolute rate; longs pay when positive | fundingRate
+relative_funding_rate | float | fraction per hour | rate relative to the index price | relativeFundingRate
+"""),
+    index="time",
+)
+
+INSTRUMENT_STATUS = Table(
+    "instrument_status",
+    _columns("""
+symbol | str | | contract | tradeable
+dislocated | bool | | price is dislocated | experiencingDislocation
+dislocation_direction | str | | above or below its bounds | priceDislocationDirection
+extreme_volatility | bool | | market is extremely volatile | experiencingExtremeVolatility
+initial_margin_multiplier | float | | factor on initial margin in extreme volatility | extremeVolatilityInitialMarginMultiplier
+"""),
+    index="symbol",
+)
+
+FEE_SCHEDULES = Table(
+    "fee_schedules",
+    _columns("""
+fee_schedule_uid | str | | schedule | uid
+name | str | | its name | name
+volume_usd | float | USD | 30-day volume from which the tier applies | usdVolume
+maker_fee | float | percent | fee of a maker | makerFee
+taker_fee | float | percent | fee of a taker | takerFee
+"""),
+)
+
+LEVERAGE_PREFERENCES = Table(
+    "leverage_preferences",
+    _columns("""
+symbol | str | | contract with isolated margin | symbol
+max_leverage | float | | its fixed leverage | maxLeverage
+"""),
+    index="symbol",
+)
+
+PNL_PREFERENCES = Table(
+    "pnl_preferences",
+    _columns("""
+symbol | str | | contract | symbol
+pnl_currency | str | | currency its profits are paid in | pnlCurrency
+"""),
+    index="symbol",
+)
+
+NOTIFICATIONS = Table(
+    "notifications",
+    _columns("""
+effective_time | time | UTC | when it takes effect | effectiveTime
+type | str | | new_feature, bug_fix, settlement, general, maintenance or market | type
+priority | str | | low, medium or high | priority
+note | str | | text | note
+expected_downtime_minutes | float | minutes | expected downtime | expectedDowntimeMinutes
+"""),
+)
+
+UNWIND_QUEUE = Table(
+    "unwind_queue",
+    _columns("""
+symbol | str | | contract | symbol
+percentile | float | percent | place in the queue for unwinding; 100 is first | percentile
+"""),
+    index="symbol",
+)
+
+ORDER_STATUS = Table(
+    "order_status",
+    _columns("""
+order_id | str | | order | order.orderId
+cli_ord_id | str | | the client's id | order.cliOrdId
+status | str | | ENTERED_BOOK, FULLY_EXECUTED, REJECTED, CANCELLED, TRIGGER_PLACED, … | status
+update_reason | str | | why it last changed | updateReason
+error | str | | why the exchange refused | error
+type | str | | ORDER or TRIGGER_ORDER | order.type
+symbol | str | | contract | order.symbol
+side | str | | buy or sell | order.side
+size | float | contracts | size | order.quantity
+filled_size | float | contracts | filled so far | order.filled
+limit_price | float | quote currency | limit price | order.limitPrice
+reduce_only | bool | | may only reduce a position | order.reduceOnly
+received_time | time | UTC | accepted by the exchange | order.timestamp
+last_update_time | time | UTC | last change | order.lastUpdateTimestamp
+"""),
+    index="order_id",
+)
+
 TABLES = {
     table.name: table
     for table in (
         INSTRUMENTS,
+        INSTRUMENT_STATUS,
         MARGIN_TIERS,
         TICKERS,
         INDICES,
         ORDER_BOOK,
+        TRADES,
+        CANDLES,
+        FUNDING_RATES,
+        FEE_SCHEDULES,
         ACCOUNTS,
         WALLETS,
         WALLET_CONTRACTS,
         POSITIONS,
         OPEN_ORDERS,
+        ORDER_STATUS,
         FILLS,
+        EXECUTIONS,
+        ORDER_HISTORY,
+        TRIGGER_HISTORY,
+        POSITION_HISTORY,
         ACCOUNT_LOG,
-        CANDLES,
+        LEVERAGE_PREFERENCES,
+        PNL_PREFERENCES,
+        NOTIFICATIONS,
+        UNWIND_QUEUE,
     )
 }
 """All canonical tables by name."""

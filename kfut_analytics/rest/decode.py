@@ -6,7 +6,8 @@ A missing container (``openPositions``) is an error, never an empty account.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -46,21 +47,32 @@ def rows(body: Mapping[str, Any], name: str) -> list[Row]:
 
 
 def columns(table: schema.Table, items: Sequence[Row]) -> dict[str, list[Any]]:
-    """The columns of a table that come straight from a field, by name."""
+    """The columns of a table that come straight from a field, by name; ``a.b`` is field b of the object a."""
     found: dict[str, list[Any]] = {}
     for column in table.columns:
-        if not column.source or "." in column.source:
+        if not column.source:
             continue
         first, *others = column.source.split("|")
-        values = [item.get(first) for item in items]
+        values = _values(items, first)
         for other in others:
             if any(value is None for value in values):
-                values = [item.get(other) if v is None else v for v, item in zip(values, items, strict=True)]
+                values = [w if v is None else v for v, w in zip(values, _values(items, other), strict=True)]
         found[column.name] = values
     return found
 
 
-def _upper(values: Iterable[Any]) -> list[Any]:
+def _values(items: Sequence[Row], source: str) -> list[Any]:
+    part, _, field = source.rpartition(".")
+    if not part:
+        return [item.get(field) for item in items]
+    return [(item.get(part) or _NOTHING).get(field) for item in items]
+
+
+_NOTHING: Row = {}
+
+
+def upper(values: Iterable[Any]) -> list[Any]:
+    """Symbols in upper case; whatever is not text stays as it is."""
     return [value.upper() if isinstance(value, str) else value for value in values]
 
 
@@ -75,7 +87,7 @@ def instruments(body: Mapping[str, Any]) -> pd.DataFrame:
     """Frame ``instruments`` from the answer of ``/instruments``."""
     items = rows(body, "instruments")
     data = columns(schema.INSTRUMENTS, items)
-    data["symbol"] = _upper(data["symbol"])
+    data["symbol"] = upper(data["symbol"])
     data["size_step"] = [_size_step(p) for p in data["contract_value_trade_precision"]]
     first = [next(iter(_levels(i, "retailMarginLevels") or _levels(i, "marginLevels")), {}) for i in items]
     data["initial_margin"] = [level.get("initialMargin") for level in first]
@@ -109,7 +121,7 @@ def margin_tiers(body: Mapping[str, Any]) -> pd.DataFrame:
             schedules |= {f"{platform}/{kind}": _levels(kinds, kind) for kind in kinds}
         found += [(item.get("symbol"), name, level) for name, levels in schedules.items() for level in levels]
     data = columns(schema.MARGIN_TIERS, [level for _, _, level in found])
-    data["symbol"] = _upper(symbol for symbol, _, _ in found)
+    data["symbol"] = upper(symbol for symbol, _, _ in found)
     data["schedule"] = [name for _, name, _ in found]
     data["unit"] = ["quote" if level.get("contracts") is None else "contracts" for _, _, level in found]
     return schema.MARGIN_TIERS.frame(data)
@@ -118,7 +130,7 @@ def margin_tiers(body: Mapping[str, Any]) -> pd.DataFrame:
 def tickers(body: Mapping[str, Any]) -> pd.DataFrame:
     """Frame ``tickers`` from the answer of ``/tickers``; index rows are left to `indices`."""
     data = columns(schema.TICKERS, [item for item in rows(body, "tickers") if "markPrice" in item])
-    data["symbol"] = _upper(data["symbol"])
+    data["symbol"] = upper(data["symbol"])
     frame = schema.TICKERS.frame(data)
     # A ticker carries no contract type; the prefix tells inverse contracts apart as well.
     inverse = pd.Series([contracts.is_inverse(str(symbol)) for symbol in frame.index], index=frame.index, dtype=bool)
@@ -164,13 +176,13 @@ def accounts(body: Mapping[str, Any]) -> pd.DataFrame:
     found: list[dict[str, Any]] = []
     for name, wallet in _wallets(body):
         base = {"account": name, "type": wallet.get("type")}
-        for currency, holding in _mapping(wallet, "currencies").items():
+        for currency, holding in mapping(wallet, "currencies").items():
             if not isinstance(holding, dict):
                 raise DecodeError(f"the holding of {currency} in {name} is {holding!r} instead of an object")
             found.append(base | {"currency": currency.upper(), "holding": holding})
         for currency, quantity in _currency_balances(wallet).items():
             own = currency == wallet.get("currency")
-            available = _mapping(wallet, "auxiliary").get("af") if own else None
+            available = mapping(wallet, "auxiliary").get("af") if own else None
             found.append(
                 base | {"currency": currency.upper(), "holding": {"quantity": quantity, "available": available}}
             )
@@ -194,7 +206,14 @@ def _wallets(body: Mapping[str, Any]) -> list[tuple[str, Row]]:
     return list(found.items())
 
 
-def _mapping(item: Row, name: str) -> Row:
+def mapping(item: Row, name: str) -> Row:
+    """An optional object inside another; empty where it is missing.
+
+    Raises
+    ------
+    DecodeError
+        If it is something else than an object.
+    """
     part = item.get(name)
     if part is not None and not isinstance(part, dict):
         raise DecodeError(f"{name!r} is {part!r} instead of an object")
@@ -206,7 +225,7 @@ def _is_contract(name: str) -> bool:
 
 
 def _currency_balances(wallet: Row) -> Row:
-    return {name: value for name, value in _mapping(wallet, "balances").items() if not _is_contract(name)}
+    return {name: value for name, value in mapping(wallet, "balances").items() if not _is_contract(name)}
 
 
 def wallets(body: Mapping[str, Any]) -> pd.DataFrame:
@@ -214,12 +233,12 @@ def wallets(body: Mapping[str, Any]) -> pd.DataFrame:
     found = [(name, wallet) for name, wallet in _wallets(body) if "marginRequirements" in wallet]
     data: dict[str, list[Any]] = {
         "account": [name for name, _ in found],
-        "currency": _upper(wallet.get("currency") for _, wallet in found),
+        "currency": upper(wallet.get("currency") for _, wallet in found),
     }
-    for column in schema.WALLETS.columns[2:]:
-        part, field = column.source.split(".")
-        data[column.name] = [_mapping(wallet, part).get(field) for _, wallet in found]
-    return schema.WALLETS.frame(data)
+    for _, wallet in found:
+        for part in ("auxiliary", "marginRequirements", "triggerEstimates"):
+            mapping(wallet, part)
+    return schema.WALLETS.frame(columns(schema.WALLETS, [wallet for _, wallet in found]) | data)
 
 
 def wallet_contracts(body: Mapping[str, Any]) -> pd.DataFrame:
@@ -227,7 +246,7 @@ def wallet_contracts(body: Mapping[str, Any]) -> pd.DataFrame:
     found = [
         (name, symbol.upper(), size)
         for name, wallet in _wallets(body)
-        for symbol, size in _mapping(wallet, "balances").items()
+        for symbol, size in mapping(wallet, "balances").items()
         if _is_contract(symbol)
     ]
     names = [column.name for column in schema.WALLET_CONTRACTS.columns]
@@ -271,7 +290,7 @@ def positions(body: Mapping[str, Any], mark_prices: pd.Series[float]) -> pd.Data
     """Frame ``positions`` from the answer of ``/openpositions`` and the tickers' mark prices by symbol."""
     items = rows(body, "openPositions")
     data = columns(schema.POSITIONS, items)
-    data["symbol"] = _upper(data["symbol"])
+    data["symbol"] = upper(data["symbol"])
     data["margin_mode"] = ["cross" if v is None else "isolated" for v in data["max_fixed_leverage"]]
     data["pnl_currency"] = [
         currency or _default_pnl_currency(symbol)
@@ -301,39 +320,110 @@ def _default_pnl_currency(symbol: Any) -> str:
 def open_orders(body: Mapping[str, Any]) -> pd.DataFrame:
     """Frame ``open_orders`` from the answer of ``/openorders``."""
     data = columns(schema.OPEN_ORDERS, rows(body, "openOrders"))
-    data["symbol"] = _upper(data["symbol"])
+    data["symbol"] = upper(data["symbol"])
     frame = schema.OPEN_ORDERS.frame(data)
     frame["size"] = frame["filled_size"].fillna(0.0) + frame["unfilled_size"]
     return frame
 
 
-def fills(body: Mapping[str, Any]) -> pd.DataFrame:
-    """Frame ``fills`` from the answer of ``/fills``, in the exchange's order (newest first)."""
-    data = columns(schema.FILLS, rows(body, "fills"))
-    data["symbol"] = _upper(data["symbol"])
-    return schema.FILLS.frame(data)
+def simple(table: schema.Table, body: Mapping[str, Any], name: str) -> pd.DataFrame:
+    """A frame whose columns all come straight from the rows of one container."""
+    data = columns(table, rows(body, name))
+    if "symbol" in data:
+        data["symbol"] = upper(data["symbol"])
+    return table.frame(data)
 
 
-def account_log(pages: Iterable[Sequence[Row]]) -> pd.DataFrame:
-    """Frame ``account_log`` from the entries of one or more answers of ``/account-log``."""
-    data: dict[str, list[Any]] = {}
-    for page in pages:
-        for name, values in columns(schema.ACCOUNT_LOG, page).items():
-            data.setdefault(name, []).extend(values)
-    for name in ("asset", "contract"):
-        data[name] = _upper(data.get(name, []))
-    frame = schema.ACCOUNT_LOG.frame(data)
-    frame["change"] = frame["new_balance"] - frame["old_balance"]
+def fee_schedules(body: Mapping[str, Any]) -> pd.DataFrame:
+    """Frame ``fee_schedules``: one row per schedule and tier, from the answer of ``/feeschedules``."""
+    tiers = [
+        {"uid": schedule.get("uid"), "name": schedule.get("name"), **tier}
+        for schedule in rows(body, "feeSchedules")
+        for tier in rows(schedule, "tiers")
+    ]
+    return schema.FEE_SCHEDULES.frame(columns(schema.FEE_SCHEDULES, tiers))
+
+
+def order_status(body: Mapping[str, Any]) -> pd.DataFrame:
+    """Frame ``order_status`` from the answer of ``/orders/status``."""
+    items = rows(body, "orders")
+    for item in items:
+        mapping(item, "order")
+    data = columns(schema.ORDER_STATUS, items)
+    data["symbol"] = upper(data["symbol"])
+    return schema.ORDER_STATUS.frame(data)
+
+
+@dataclass(frozen=True)
+class Bulk:
+    """How a table that arrives in pages is read.
+
+    Attributes
+    ----------
+    table
+        The table.
+    page
+        Columns of one page of rows.
+    finish
+        Computed columns, once the frame is there.
+    """
+
+    table: schema.Table
+    page: Callable[[Sequence[Row]], dict[str, list[Any]]]
+    finish: Callable[[pd.DataFrame], pd.DataFrame] = lambda frame: frame
+
+    def frame(self, pages: Iterable[Sequence[Row]], *, exact: bool = False) -> pd.DataFrame:
+        """The frame of all pages at once."""
+        gathered = Gathered(self, exact=exact)
+        for page in pages:
+            gathered.add(page)
+        return gathered.frame()
+
+
+class Gathered:
+    """Columns of the pages that have arrived so far; a frame can be had at any moment."""
+
+    def __init__(self, bulk: Bulk, *, exact: bool = False) -> None:
+        self._bulk = bulk
+        self._exact = exact
+        self._data: dict[str, list[Any]] = {}
+        self.rows = 0
+
+    def add(self, page: Sequence[Row]) -> None:
+        """Read one more page."""
+        for name, values in self._bulk.page(page).items():
+            self._data.setdefault(name, []).extend(values)
+        self.rows += len(page)
+
+    def frame(self) -> pd.DataFrame:
+        """The frame of what has arrived."""
+        return self._bulk.finish(self._bulk.table.frame(self._data, exact=self._exact))
+
+
+def _fills_page(page: Sequence[Row]) -> dict[str, list[Any]]:
+    data = columns(schema.FILLS, page)
+    return data | {"symbol": upper(data["symbol"])}
+
+
+def _log_page(page: Sequence[Row]) -> dict[str, list[Any]]:
+    data = columns(schema.ACCOUNT_LOG, page)
+    return data | {name: upper(data[name]) for name in ("asset", "contract")}
+
+
+def _log_change(frame: pd.DataFrame) -> pd.DataFrame:
+    new, old = frame["new_balance"], frame["old_balance"]
+    if new.dtype == object:
+        pairs = zip(new, old, strict=True)
+        frame["change"] = pd.Series([None if None in pair else pair[0] - pair[1] for pair in pairs], new.index, object)
+    else:
+        frame["change"] = new - old
     return frame
 
 
-def candles(pages: Iterable[Sequence[Row]]) -> pd.DataFrame:
-    """Frame ``candles`` from the entries of one or more answers of the charts API."""
-    data: dict[str, list[Any]] = {}
-    for page in pages:
-        for name, values in columns(schema.CANDLES, page).items():
-            data.setdefault(name, []).extend(values)
-    return schema.CANDLES.frame(data)
+FILLS = Bulk(schema.FILLS, _fills_page)
+ACCOUNT_LOG = Bulk(schema.ACCOUNT_LOG, _log_page, _log_change)
+CANDLES = Bulk(schema.CANDLES, lambda page: columns(schema.CANDLES, page))
+FUNDING_RATES = Bulk(schema.FUNDING_RATES, lambda page: columns(schema.FUNDING_RATES, page))
 
 
 def text(value: Any) -> str:

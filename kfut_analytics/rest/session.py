@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -41,6 +42,10 @@ _log = logging.getLogger("kfut_analytics.rest")
 
 TIMEOUT = (5.0, 30.0)
 """Seconds to connect, and between two bytes of an answer."""
+
+Decoder = msgspec.json.Decoder[Any]
+_BINARY: Decoder = msgspec.json.Decoder()
+_EXACT: Decoder = msgspec.json.Decoder(float_hook=Decimal)
 
 LIMIT_PAUSE = 10.0
 """Seconds without a request after the exchange reported an empty pool and did not say for how long."""
@@ -125,6 +130,8 @@ class RestSession:
         params: Mapping[str, object] | None = None,
         path: Mapping[str, str] | None = None,
         on_wait: OnWait | None = None,
+        *,
+        exact: bool = False,
     ) -> dict[str, Any]:
         """Send one request and return the answer's JSON object.
 
@@ -140,6 +147,8 @@ class RestSession:
             Values of the path's placeholders.
         on_wait
             Told when and why the request waits for tokens.
+        exact
+            Numbers with a fraction as `Decimal`, just as the exchange wrote them.
 
         Raises
         ------
@@ -153,7 +162,7 @@ class RestSession:
         for attempt in itertools.count(1):
             self._budget.spend(operation.pool, tokens, on_wait)
             try:
-                return self._once(operation, params or {}, path or {})
+                return self._once(operation, params or {}, path or {}, _EXACT if exact else _BINARY)
             except VenueError as error:
                 if isinstance(error, RateLimitError):
                     self._budget.block(operation.pool, error.retry_after or LIMIT_PAUSE)
@@ -164,7 +173,9 @@ class RestSession:
             self._sleep(delay)
         raise AssertionError("unreachable: the attempts are counted without end")
 
-    def _once(self, operation: Operation, params: Mapping[str, object], path: Mapping[str, str]) -> dict[str, Any]:
+    def _once(
+        self, operation: Operation, params: Mapping[str, object], path: Mapping[str, str], decoder: Decoder
+    ) -> dict[str, Any]:
         url_path = operation.path.format_map({name: quote(value, safe="") for name, value in path.items()})
         data = encode(params)
         headers = self._signature(operation, url_path, data)
@@ -175,7 +186,7 @@ class RestSession:
             request.headers["Content-Type"] = _FORM
         prepared = self._session.prepare_request(request)
         prepared.url = url  # exactly what was signed: requests may quote it anew
-        return self._check(operation, self._send(operation, prepared))
+        return self._check(operation, self._send(operation, prepared), decoder)
 
     def _signature(self, operation: Operation, path: str, data: str) -> dict[str, str]:
         if not operation.private:
@@ -235,7 +246,7 @@ class RestSession:
             )
         return ConnectionLost(f"{where}: the connection broke ({error}){doubt}", retry_safe=safe)
 
-    def _check(self, operation: Operation, response: requests.Response) -> dict[str, Any]:
+    def _check(self, operation: Operation, response: requests.Response, decoder: Decoder) -> dict[str, Any]:
         status = response.status_code
         where = f"{operation.name} at {self.base_url}"
         safe = not operation.changes_state
@@ -247,7 +258,7 @@ class RestSession:
                 http_status=status,
                 retry_safe=safe,
             )
-        body = _json(response)
+        body = _json(response, decoder)
         if body is None:
             if status == 429:
                 reset = _seconds(response.headers.get("rate-limit-reset"))
@@ -277,12 +288,12 @@ class RestSession:
         self._session.close()
 
 
-def _json(response: requests.Response) -> dict[str, Any] | None:
+def _json(response: requests.Response, decoder: Decoder) -> dict[str, Any] | None:
     """The answer's JSON object; None if it is anything else."""
     if "json" not in response.headers.get("Content-Type", ""):
         return None
     try:
-        body = msgspec.json.decode(response.content)
+        body = decoder.decode(response.content)
     except msgspec.DecodeError:
         return None
     return cast(dict[str, Any], body) if isinstance(body, dict) else None

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from .. import schema
 from ..account import Account
 from ..contracts import plain, to_decimal
-from ..errors import VenueError
+from ..errors import ArgumentError, FetchInterrupted, VenueError
 from ..orders import CancelResult, Order, OrderResult
-from ..times import epoch_ms, epoch_s, iso
-from . import decode, endpoints, order_events
+from . import decode, endpoints, history, order_events, paging
+from .progress import Progress
 from .session import RestSession
 
 _log = logging.getLogger("kfut_analytics.rest")
 
-_LOG_PAGE = 1000
-"""Entries asked for per account-log request: the largest page whose cost is 3 tokens (api-facts 5.2)."""
-
-_LOG_PAGE_CAP = 500
-"""A page shorter than this is the last: the exchange may cap a page silently, but not below its default count."""
-
-_FILLS_PAGE = 100
-"""Fills the exchange returns at most per request (api-facts 3B)."""
+Walk = Callable[[Progress], paging.Pages]
 
 
 class RestVenue:
@@ -80,33 +74,76 @@ class RestVenue:
         tick_type: str,
         start: pd.Timestamp | None,
         end: pd.Timestamp | None,
+        *,
+        exact: bool = False,
     ) -> pd.DataFrame:
         """Frame ``candles``, oldest first; without ``start`` what one request returns."""
-        frame = decode.candles(self._candle_pages(symbol, resolution, tick_type, start, end))
-        frame = frame[~frame.index.duplicated()].sort_index()
-        if start is not None:
-            frame = frame[frame.index >= start.floor("s")]
-        return frame if end is None else frame[frame.index <= end]
-
-    def _candle_pages(
-        self,
-        symbol: str,
-        resolution: str,
-        tick_type: str,
-        start: pd.Timestamp | None,
-        end: pd.Timestamp | None,
-    ) -> Iterator[list[decode.Row]]:
         path = {"tick_type": tick_type, "symbol": self._wire(symbol), "resolution": resolution}
-        since = None if start is None else epoch_s(start)
-        until = None if end is None else epoch_s(end)
-        while True:
-            body = self._session.request(endpoints.CANDLES, {"from": since, "to": until}, path)
-            page = decode.rows(body, "candles")
-            yield page
-            newest = max((int(decode.number(candle.get("time"), "time")) for candle in page), default=0) // 1000
-            if start is None or not body.get("more_candles") or since is None or newest <= since:
-                return
-            since = newest
+        frame = self._gather(
+            f"candles of {symbol}",
+            decode.CANDLES,
+            lambda bar: paging.candles(self._session, path, (start, end), bar, exact=exact),
+            exact=exact,
+        )
+        return _within(frame[~frame.index.duplicated()].sort_index(), None if start is None else start.floor("s"), end)
+
+    def trades(
+        self, symbol: str, start: pd.Timestamp | None, end: pd.Timestamp | None, *, exact: bool = False
+    ) -> pd.DataFrame:
+        """Frame ``trades``, oldest first; without ``start`` and ``end`` the newest hundred."""
+        wire = self._wire(symbol)
+
+        def walk(bar: Progress) -> paging.Pages:
+            if start is None and end is None:
+                return paging.recent_trades(self._session, wire, bar, exact=exact)
+            operation = endpoints.OPERATIONS["market_executions"]
+            return paging.events(self._session, operation, {}, {"tradeable": wire}, (start, end), bar, exact=exact)
+
+        frame = self._gather(f"trades of {symbol}", history.trades(symbol), walk, exact=exact)
+        return _within(frame.sort_values("time", kind="stable"), start, end)
+
+    def funding_rates(
+        self, symbol: str, start: pd.Timestamp | None, end: pd.Timestamp | None, *, exact: bool = False
+    ) -> pd.DataFrame:
+        """Frame ``funding_rates``, oldest first."""
+        frame = self._gather(
+            f"funding rates of {symbol}",
+            decode.FUNDING_RATES,
+            lambda bar: paging.funding_rates(self._session, self._wire(symbol), bar, exact=exact),
+            exact=exact,
+        )
+        return _within(frame.sort_index(kind="stable"), start, end)
+
+    def instrument_status(self) -> pd.DataFrame:
+        """Frame ``instrument_status``."""
+        return self._simple("instruments_status", schema.INSTRUMENT_STATUS, "instrumentStatus")
+
+    def fee_schedules(self) -> pd.DataFrame:
+        """Frame ``fee_schedules``."""
+        return decode.fee_schedules(self._session.request(endpoints.OPERATIONS["feeschedules"]))
+
+    def _simple(self, operation: str, table: schema.Table, container: str) -> pd.DataFrame:
+        return decode.simple(table, self._session.request(endpoints.OPERATIONS[operation]), container)
+
+    def _gather(self, what: str, bulk: decode.Bulk, walk: Walk, *, exact: bool) -> pd.DataFrame:
+        """Read page after page; whatever ends it early carries the frame of what arrived."""
+        gathered = decode.Gathered(bulk, exact=exact)
+        with Progress(what) as bar:
+            pages = paging.ahead(walk(bar), bar)
+            try:
+                for page in pages:
+                    gathered.add(page)
+            except KeyboardInterrupt:
+                raise FetchInterrupted(
+                    f"{what}: interrupted after {gathered.rows:,} rows; they are in the exception's 'partial'",
+                    gathered.frame(),
+                ) from None
+            except VenueError as error:
+                error.partial = gathered.frame()
+                raise
+            finally:
+                pages.close()
+        return gathered.frame()
 
     def accounts(self) -> pd.DataFrame:
         """Frame ``accounts``."""
@@ -138,52 +175,104 @@ class RestVenue:
         """Frame ``open_orders``."""
         return decode.open_orders(self._session.request(endpoints.OPEN_ORDERS))
 
-    def fills(self, start: pd.Timestamp | None, end: pd.Timestamp | None) -> pd.DataFrame:
-        """Frame ``fills``, newest first; without ``start`` and ``end`` the newest hundred."""
-        pages: list[decode.Row] = []
-        seen: set[str] = set()
-        # The bound is exclusive and in milliseconds: asking one millisecond later cannot lose a fill of the same
-        # instant at a page's border, and the ids seen before are dropped.
-        before = None if end is None else end + pd.Timedelta(milliseconds=1)
-        while True:
-            body = self._session.request(endpoints.FILLS, {"lastFillTime": None if before is None else iso(before)})
-            page = decode.rows(body, "fills")
-            new = [row for row in page if str(row.get("fill_id")) not in seen]
-            seen.update(str(row.get("fill_id")) for row in new)
-            pages += new
-            if start is None or not new or len(page) < _FILLS_PAGE:
-                break
-            oldest = decode.fills({"fills": new})["time"].min()
-            if pd.isna(oldest) or oldest < start:
-                break
-            before = oldest + pd.Timedelta(milliseconds=1)
-        frame = decode.fills({"fills": pages})
-        if start is not None:
-            frame = frame[~(frame["time"] < start)]
-        return frame if end is None else frame[~(frame["time"] > end)]
+    def fills(self, start: pd.Timestamp | None, end: pd.Timestamp | None, *, exact: bool = False) -> pd.DataFrame:
+        """Frame ``fills``, newest first; without ``start`` the newest hundred."""
+        frame = self._gather(
+            "fills",
+            decode.FILLS,
+            lambda bar: paging.fills(self._session, (start, end), bar, exact=exact),
+            exact=exact,
+        )
+        return _within(frame, start, end)
 
-    def account_log(self, start: pd.Timestamp | None, end: pd.Timestamp | None) -> pd.DataFrame:
+    def account_log(self, start: pd.Timestamp | None, end: pd.Timestamp | None, *, exact: bool = False) -> pd.DataFrame:
         """Frame ``account_log``, oldest first."""
-        return decode.account_log(self._log_pages(start, end)).sort_index()
+        frame = self._gather(
+            "account log",
+            decode.ACCOUNT_LOG,
+            lambda bar: paging.account_log(self._session, (start, end), bar, exact=exact),
+            exact=exact,
+        )
+        return _within(frame.sort_index(), start, end)
 
-    def _log_pages(self, start: pd.Timestamp | None, end: pd.Timestamp | None) -> Iterator[list[decode.Row]]:
-        params: dict[str, object] = {
-            "sort": "asc",
-            "count": _LOG_PAGE,
-            "since": None if start is None else epoch_ms(start),
-            "before": None if end is None else epoch_ms(end),
-        }
-        last = 0
-        while True:
-            body = self._session.request(endpoints.ACCOUNT_LOG, params)
-            page = [row for row in decode.rows(body, "logs") if decode.number(row.get("id"), "id") > last]
-            if not page:
-                return
-            yield page
-            if len(page) < _LOG_PAGE_CAP:
-                return
-            last = max(int(row["id"]) for row in page)
-            params["from"] = last + 1
+    def executions(
+        self, symbol: str | None, start: pd.Timestamp | None, end: pd.Timestamp | None, *, exact: bool = False
+    ) -> pd.DataFrame:
+        """Frame ``executions``, oldest first."""
+        return self._events("executions", history.EXECUTIONS, symbol, (start, end), exact=exact)
+
+    def order_history(
+        self, symbol: str | None, start: pd.Timestamp | None, end: pd.Timestamp | None, *, exact: bool = False
+    ) -> pd.DataFrame:
+        """Frame ``order_history``, oldest first."""
+        return self._events("orders", history.ORDERS, symbol, (start, end), exact=exact)
+
+    def trigger_history(
+        self, symbol: str | None, start: pd.Timestamp | None, end: pd.Timestamp | None, *, exact: bool = False
+    ) -> pd.DataFrame:
+        """Frame ``trigger_history``, oldest first."""
+        return self._events("triggers", history.TRIGGERS, symbol, (start, end), exact=exact)
+
+    def position_history(
+        self, symbol: str | None, start: pd.Timestamp | None, end: pd.Timestamp | None, *, exact: bool = False
+    ) -> pd.DataFrame:
+        """Frame ``position_history``, oldest first."""
+        return self._events("positions", history.POSITIONS, symbol, (start, end), exact=exact)
+
+    def _events(
+        self, operation: str, bulk: decode.Bulk, symbol: str | None, span: paging.Span, *, exact: bool
+    ) -> pd.DataFrame:
+        params = {"tradeable": None if symbol is None else self._wire(symbol)}
+        frame = self._gather(
+            bulk.table.name.replace("_", " "),
+            bulk,
+            lambda bar: paging.events(
+                self._session, endpoints.OPERATIONS[operation], params, {}, span, bar, exact=exact
+            ),
+            exact=exact,
+        )
+        return _within(frame.sort_values("time", kind="stable"), *span)
+
+    def order_status(self, order_ids: Sequence[str], cli_ord_ids: Sequence[str]) -> pd.DataFrame:
+        """Frame ``order_status``: open orders, and those closed within the last few seconds."""
+        params = {"orderIds": list(order_ids), "cliOrdIds": list(cli_ord_ids)}
+        return decode.order_status(self._session.request(endpoints.OPERATIONS["orders_status"], params))
+
+    def leverage_preferences(self) -> pd.DataFrame:
+        """Frame ``leverage_preferences``."""
+        return self._simple("leveragepreferences", schema.LEVERAGE_PREFERENCES, "leveragePreferences")
+
+    def pnl_preferences(self) -> pd.DataFrame:
+        """Frame ``pnl_preferences``."""
+        return self._simple("pnlpreferences", schema.PNL_PREFERENCES, "preferences")
+
+    def notifications(self) -> pd.DataFrame:
+        """Frame ``notifications``."""
+        return self._simple("notifications", schema.NOTIFICATIONS, "notifications")
+
+    def unwind_queue(self) -> pd.DataFrame:
+        """Frame ``unwind_queue``; costs 200 tokens of 500."""
+        return self._simple("unwindqueue", schema.UNWIND_QUEUE, "queue")
+
+    def call(self, operation: str, **params: Any) -> dict[str, Any]:
+        """Any operation of the API by its name in the table, with its own parameters; the answer's JSON.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such operation, or a parameter is unknown or missing. Withdrawals are not offered.
+        """
+        found = endpoints.OPERATIONS.get(operation)
+        if found is None or found.permission == "withdraw":
+            known = ", ".join(name for name, op in endpoints.OPERATIONS.items() if op.permission != "withdraw")
+            raise ArgumentError(f"there is no operation {operation!r} here: use one of {known}")
+        path = {name: str(params.pop(name)) for name in found.path_parameters if name in params}
+        missing = (found.required - set(params)) | (set(found.path_parameters) - set(path))
+        unknown = set(params) - found.required - found.optional
+        if missing or unknown:
+            fault = f"needs {', '.join(sorted(missing))}" if missing else f"takes no {', '.join(sorted(unknown))}"
+            raise ArgumentError(f"operation {operation!r} {fault}")
+        return self._session.request(found, params, path)
 
     def place(self, order: Order) -> OrderResult:
         """Send an order, once."""
@@ -222,3 +311,14 @@ def order_params(order: Order, symbol: str) -> Mapping[str, object]:
 
 def _decimal(value: Any) -> str | None:
     return None if value is None else plain(to_decimal(value))
+
+
+def _within(frame: pd.DataFrame, start: pd.Timestamp | None, end: pd.Timestamp | None) -> pd.DataFrame:
+    """The rows of a span of time; rows without a time stay."""
+    times = frame.index.to_series() if frame.index.name == "time" else frame["time"]
+    keep = pd.Series(True, index=frame.index)
+    if start is not None:
+        keep &= ~(times < start)
+    if end is not None:
+        keep &= ~(times > end)
+    return frame if keep.all() else frame[keep]

@@ -1,0 +1,58 @@
+"""Progress of long fetches: a bar for a person who waits, nothing for a program."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from types import TracebackType
+
+from tqdm.auto import tqdm
+
+_log = logging.getLogger("kfut_analytics.rest")
+
+_SHOWN_AFTER = 1.0
+"""Seconds before a bar appears; short fetches show nothing."""
+
+
+def interactive() -> bool:
+    """Whether a person is looking: a notebook or a terminal."""
+    if "ipykernel" in sys.modules:
+        return True
+    return sys.stderr.isatty()
+
+
+class Progress:
+    """Counts rows as they arrive and says why a request waits. A context manager.
+
+    Parameters
+    ----------
+    what
+        What is fetched.
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._bar = tqdm(
+            desc=what,
+            unit=" rows",
+            unit_scale=True,
+            leave=False,
+            delay=_SHOWN_AFTER,
+            disable=not interactive(),
+        )
+
+    def add(self, rows: int) -> None:
+        """Rows have arrived."""
+        self._bar.update(rows)
+
+    def waiting(self, why: str) -> None:
+        """A request waits; told beside the bar."""
+        self._bar.set_postfix_str(why)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.close()

@@ -53,6 +53,11 @@ def reading() -> str:
     return "<span class='kfut-label'>reading the quote…</span>"
 
 
+def brief(order: Order) -> str:
+    """Side, size and contract: ``buy 0.01 PF_XBTUSD``."""
+    return f"{order.side} {plain(to_decimal(order.size))} {order.symbol}"
+
+
 def summary(order: Order) -> str:
     """An order in words, as one line of text: ``Buy 0.01 PF_XBTUSD, limit at 60000``."""
     kind = ORDER_TYPES[order.order_type]
@@ -62,8 +67,8 @@ def summary(order: Order) -> str:
         kind += ", then limit" if order.limit_price is not None else ", then market"
     if order.limit_price is not None:
         kind += f" at {plain(to_decimal(order.limit_price))}"
-    words = f"{order.side.capitalize()} {plain(to_decimal(order.size))} {order.symbol}, {kind}"
-    return words + (", reduce-only" if order.reduce_only else "")
+    words = brief(order)
+    return f"{words[0].upper()}{words[1:]}, {kind}{', reduce-only' if order.reduce_only else ''}"
 
 
 def review(preview: Preview, lifetime: float | None) -> str:

@@ -63,12 +63,13 @@ class OrderTicket(ipywidgets.VBox):  # type: ignore[misc]
     """
 
     def __init__(self, client: Client, symbol: str | None = None, *, lifetime: float = 15.0) -> None:
+        # First, because close() needs it, and runs even for a ticket that was refused below.
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kfut-ticket")
         if not lifetime > 0:
             raise ArgumentError(f"lifetime={lifetime!r} is not a positive number of seconds, such as 15")
         self._client = client
         self._lifetime = lifetime
-        # Callbacks may run on any thread; this lock guards what follows it and what the fields' state means.
+        # Callbacks may run on any thread; this lock guards the attributes that follow.
         self._lock = threading.RLock()
         self._edition = 0
         self._permit: Permit | None = None
@@ -90,7 +91,6 @@ class OrderTicket(ipywidgets.VBox):  # type: ignore[misc]
     # ---- parts -------------------------------------------------------------------------------------------------
 
     def _make_fields(self, symbol: str) -> None:
-        text = partial(ipywidgets.Text, style=_WIDE, layout=_full())
         self.symbol = ipywidgets.Combobox(
             value=symbol,
             description="Contract",
@@ -113,9 +113,10 @@ class OrderTicket(ipywidgets.VBox):  # type: ignore[misc]
             style=_WIDE,
             layout=_full(),
         )
-        self.size = text(description="Size", placeholder="contracts", tooltip="Size in contracts")
-        self.limit_price = text(description="Limit price", tooltip="Limit price in the quote currency")
-        self.stop_price = text(description="Stop price", tooltip="Price that triggers the order")
+        # Numbers are text, so that what is typed is what is sent.
+        self.size = _text("Size", "Size in contracts", placeholder="contracts")
+        self.limit_price = _text("Limit price", "Limit price in the quote currency")
+        self.stop_price = _text("Stop price", "Price that triggers the order", placeholder="quote currency")
         self.trigger_signal = ipywidgets.Dropdown(
             options=["mark", "index", "last"],
             description="Trigger by",
@@ -177,18 +178,17 @@ class OrderTicket(ipywidgets.VBox):  # type: ignore[misc]
         button.on_click(partial(self._on_send, permit))
         self.send_button = button
         if permit is None or not self._client.trading:
-            self._turn_send_off("Review the order first")
+            self._turn_send_off()
         else:
-            order = permit.order
-            button.description = f"Send{' LIVE' if live else ''}: {order.side} {order.size} {order.symbol}"
-            button.tooltip = render.summary(order)
+            button.description = f"Send{' LIVE' if live else ''}: {render.brief(permit.order)}"
+            button.tooltip = render.summary(permit.order)
         self._actions.children = (self.review_button, button)
 
-    def _turn_send_off(self, why: str) -> None:
+    def _turn_send_off(self) -> None:
         """Make the Send button look off; what protects the order is the permit."""
         self.send_button.disabled = True
         self.send_button.description = "Send"
-        self.send_button.tooltip = why if self._client.trading else _READ_ONLY
+        self.send_button.tooltip = "Review the order first" if self._client.trading else _READ_ONLY
 
     def _arranged(self) -> list[Any]:
         client = self._client
@@ -319,7 +319,7 @@ class OrderTicket(ipywidgets.VBox):  # type: ignore[misc]
         if self._permit is not None:
             self._permit.void(why)
             self._permit = None
-            self._turn_send_off("Review the order first")
+            self._turn_send_off()
 
     # ---- work on the ticket's own thread -----------------------------------------------------------------------
 
@@ -390,6 +390,12 @@ def _layout(**values: Any) -> Any:
 def _full() -> Any:
     # A Layout is a widget with state of its own: every widget gets one.
     return _layout(width="100%", min_width="0")
+
+
+def _text(description: str, tooltip: str, placeholder: str = "") -> Any:
+    return ipywidgets.Text(
+        description=description, tooltip=tooltip, placeholder=placeholder, style=_WIDE, layout=_full()
+    )
 
 
 def _html(text: str = "") -> Any:

@@ -60,6 +60,10 @@ def test_an_order_in_words(order: Order, words: str) -> None:
     assert render.summary(order) == words
 
 
+def test_a_size_has_no_exponent() -> None:
+    assert render.brief(Order("PI_XBTUSD", "sell", "1e3", limit_price=1)) == "sell 1000 PI_XBTUSD"
+
+
 def test_a_review_shows_every_line_of_the_preview_and_every_warning() -> None:
     shown = preview(warnings=("Mind the gap.", "Too far."))
     page = render.review(shown, 15)

@@ -8,6 +8,8 @@ import math
 import threading
 import time
 import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
@@ -98,29 +100,79 @@ class Client:
 
     def candles(
         self,
-        symbol: str,
+        symbol: str | Sequence[str],
         resolution: str = "1h",
         *,
         start: TimeLike | None = None,
         end: TimeLike | None = None,
         tick_type: str = "trade",
+        exact: bool = False,
     ) -> pd.DataFrame:
         """Candles of a contract, indexed by their start time, oldest first.
 
         Parameters
         ----------
         symbol
-            Contract.
+            Contract, or several; several are fetched side by side, and their symbol becomes the first index level.
         resolution
             One of 1m 5m 15m 30m 1h 4h 12h 1d 1w.
         start, end
             Time span, such as ``"-30d"``; without a start, what one request returns.
         tick_type
             ``trade``, ``mark`` or ``spot`` prices.
+        exact
+            Numbers as `Decimal`, just as the exchange wrote them.
         """
         _one_of("resolution", resolution, RESOLUTIONS)
         _one_of("tick_type", tick_type, TICK_TYPES)
-        return self._venue.candles(symbol, resolution, tick_type, *_span(start, end))
+        span = _span(start, end)
+        return _each(symbol, lambda one: self._venue.candles(one, resolution, tick_type, *span, exact=exact))
+
+    def trades(
+        self,
+        symbol: str | Sequence[str],
+        *,
+        start: TimeLike | None = None,
+        end: TimeLike | None = None,
+        exact: bool = False,
+    ) -> pd.DataFrame:
+        """Public trades of a contract (or several), oldest first; without ``start`` and ``end`` the newest hundred.
+
+        ``side`` is the taker's.
+        """
+        span = _span(start, end)
+        return _each(symbol, lambda one: self._venue.trades(one, *span, exact=exact))
+
+    def funding_rates(
+        self,
+        symbol: str | Sequence[str],
+        *,
+        start: TimeLike | None = None,
+        end: TimeLike | None = None,
+        exact: bool = False,
+    ) -> pd.DataFrame:
+        """Historical funding rates of a perpetual (or several), indexed by the start of each period, oldest first.
+
+        ``funding_rate`` is absolute (currency per contract and hour), ``relative_funding_rate`` a fraction per hour;
+        longs pay when positive.
+        """
+        span = _span(start, end)
+        return _each(symbol, lambda one: self._venue.funding_rates(one, *span, exact=exact))
+
+    def instrument_status(self) -> pd.DataFrame:
+        """Dislocation and extreme volatility of all contracts."""
+        return self._venue.instrument_status()
+
+    def fee_schedules(self) -> pd.DataFrame:
+        """Fee schedules in percent, one row per schedule and volume tier; deprecated by the exchange.
+
+        The account log has what was really charged.
+        """
+        return self._venue.fee_schedules()
+
+    def notifications(self) -> pd.DataFrame:
+        """The exchange's notices: maintenance, settlements, new features."""
+        return self._venue.notifications()
 
     # ---- account -----------------------------------------------------------------------------------------------
 
@@ -148,19 +200,87 @@ class Client:
         """Open orders, indexed by order id."""
         return self._venue.open_orders()
 
-    def fills(self, start: TimeLike | None = None, end: TimeLike | None = None) -> pd.DataFrame:
+    def leverage_preferences(self) -> pd.DataFrame:
+        """Contracts with isolated margin and their fixed leverage; all others are cross."""
+        return self._venue.leverage_preferences()
+
+    def pnl_preferences(self) -> pd.DataFrame:
+        """Contracts whose profits are paid in a chosen currency."""
+        return self._venue.pnl_preferences()
+
+    def unwind_queue(self) -> pd.DataFrame:
+        """Place in the queue for unwinding, per position; one call costs 200 of the 500 tokens per 10 seconds."""
+        return self._venue.unwind_queue()
+
+    # ---- history -----------------------------------------------------------------------------------------------
+    # Each walks page after page with a progress bar for a person who waits. Interrupted, it raises FetchInterrupted
+    # (a KeyboardInterrupt) whose ``partial`` is the frame of what arrived; failed, a VenueError with the same.
+
+    def fills(self, start: TimeLike | None = None, end: TimeLike | None = None, *, exact: bool = False) -> pd.DataFrame:
         """Fills, newest first, indexed by fill id; without ``start`` the newest hundred.
 
-        Fills carry no fees; the account log does.
+        Fills carry no fees; the account log and `executions` do. ``exact`` gives numbers as `Decimal`.
         """
-        return self._venue.fills(*_span(start, end))
+        return self._stamped(self._venue.fills(*_span(start, end), exact=exact))
 
-    def account_log(self, start: TimeLike | None = None, end: TimeLike | None = None) -> pd.DataFrame:
+    def account_log(
+        self, start: TimeLike | None = None, end: TimeLike | None = None, *, exact: bool = False
+    ) -> pd.DataFrame:
         """Account log, oldest first, indexed by entry number; without ``start`` from the first entry.
 
-        The only complete record of fees, funding and realised P&L: pass it to ``kfut.pnl``.
+        The only complete record of fees, funding and realised P&L: pass it to ``kfut.pnl``. ``exact`` gives numbers
+        as `Decimal`.
         """
-        return self._venue.account_log(*_span(start, end))
+        return self._stamped(self._venue.account_log(*_span(start, end), exact=exact))
+
+    def executions(
+        self,
+        start: TimeLike | None = None,
+        end: TimeLike | None = None,
+        *,
+        symbol: str | None = None,
+        exact: bool = False,
+    ) -> pd.DataFrame:
+        """Own executions with the fees charged, oldest first, indexed by execution id (the fill id)."""
+        return self._stamped(self._venue.executions(symbol, *_span(start, end), exact=exact))
+
+    def order_history(
+        self,
+        start: TimeLike | None = None,
+        end: TimeLike | None = None,
+        *,
+        symbol: str | None = None,
+        exact: bool = False,
+    ) -> pd.DataFrame:
+        """What happened to one's orders, oldest first, one row per event."""
+        return self._stamped(self._venue.order_history(symbol, *_span(start, end), exact=exact))
+
+    def trigger_history(
+        self,
+        start: TimeLike | None = None,
+        end: TimeLike | None = None,
+        *,
+        symbol: str | None = None,
+        exact: bool = False,
+    ) -> pd.DataFrame:
+        """What happened to one's trigger orders, oldest first, one row per event."""
+        return self._stamped(self._venue.trigger_history(symbol, *_span(start, end), exact=exact))
+
+    def position_history(
+        self,
+        start: TimeLike | None = None,
+        end: TimeLike | None = None,
+        *,
+        symbol: str | None = None,
+        exact: bool = False,
+    ) -> pd.DataFrame:
+        """Changes of one's positions with realised P&L, fee and funding, oldest first, one row per event."""
+        return self._stamped(self._venue.position_history(symbol, *_span(start, end), exact=exact))
+
+    def _stamped(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The frame with the environment it comes from, which charts and reports show."""
+        frame.attrs["env"] = self.env
+        return frame
 
     # ---- orders ------------------------------------------------------------------------------------------------
 
@@ -262,6 +382,15 @@ class Client:
             f"No clear answer arrived ({error}). The order is neither among fills nor open orders; it may still "
             "arrive. Look again before sending anything.",
         )
+
+    def order_status(self, order_ids: Sequence[str] = (), *, cli_ord_ids: Sequence[str] = ()) -> pd.DataFrame:
+        """Status of orders that are open or were closed within the last few seconds, by either kind of id.
+
+        The exchange asks for a key with full permission here, although nothing is changed.
+        """
+        if not order_ids and not cli_ord_ids:
+            raise ArgumentError("order_status() needs at least one id: give order_ids or cli_ord_ids")
+        return self._venue.order_status(order_ids, cli_ord_ids)
 
     def cancel(self, order_id: str | None = None, *, cli_ord_id: str | None = None) -> CancelResult:
         """Cancel one order by the exchange's id or your own.
@@ -427,6 +556,26 @@ def _embedded_exchange(account: str) -> PaperServer:
 def _one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise ArgumentError(f"{name}={value!r} is not one of {', '.join(map(repr, choices))}")
+
+
+_PARALLEL = 4
+"""Symbols fetched at once; the token pools bound the requests further."""
+
+
+def _each(symbol: str | Sequence[str], fetch: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
+    """One symbol's frame, or those of several with the symbol as first index level."""
+    if isinstance(symbol, str):
+        return fetch(symbol.strip().upper())
+    symbols = [one.strip().upper() for one in symbol]
+    if not symbols:
+        raise ArgumentError("symbol is empty: name at least one contract")
+    with ThreadPoolExecutor(min(_PARALLEL, len(symbols)), thread_name_prefix="kfut-fetch") as pool:
+        frames = list(pool.map(fetch, symbols))
+    # A frame that has its symbol as a column says the same twice.
+    frames = [frame.drop(columns="symbol", errors="ignore") for frame in frames]
+    joined = pd.concat(frames, keys=symbols, names=["symbol"])
+    joined.attrs = frames[0].attrs
+    return joined
 
 
 def _row(frame: pd.DataFrame, label: str) -> pd.Series[Any]:

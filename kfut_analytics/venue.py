@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import pandas as pd
@@ -43,8 +44,34 @@ class Venue(Protocol):
         tick_type: str,
         start: pd.Timestamp | None,
         end: pd.Timestamp | None,
+        *,
+        exact: bool = False,
     ) -> pd.DataFrame:
-        """Candles of one contract."""
+        """Candles of one contract, oldest first."""
+        ...
+
+    def trades(
+        self, symbol: str, start: pd.Timestamp | None, end: pd.Timestamp | None, *, exact: bool = False
+    ) -> pd.DataFrame:
+        """Public trades of one contract, oldest first."""
+        ...
+
+    def funding_rates(
+        self, symbol: str, start: pd.Timestamp | None, end: pd.Timestamp | None, *, exact: bool = False
+    ) -> pd.DataFrame:
+        """Historical funding rates of one perpetual, oldest first."""
+        ...
+
+    def instrument_status(self) -> pd.DataFrame:
+        """Dislocation and extreme volatility."""
+        ...
+
+    def fee_schedules(self) -> pd.DataFrame:
+        """Fee schedules."""
+        ...
+
+    def notifications(self) -> pd.DataFrame:
+        """The exchange's notices."""
         ...
 
     def accounts(self) -> pd.DataFrame:
@@ -71,12 +98,52 @@ class Venue(Protocol):
         """Open orders."""
         ...
 
-    def fills(self, start: pd.Timestamp | None, end: pd.Timestamp | None) -> pd.DataFrame:
+    def order_status(self, order_ids: Sequence[str], cli_ord_ids: Sequence[str]) -> pd.DataFrame:
+        """Status of open and just closed orders."""
+        ...
+
+    def leverage_preferences(self) -> pd.DataFrame:
+        """Contracts with isolated margin."""
+        ...
+
+    def pnl_preferences(self) -> pd.DataFrame:
+        """Contracts with a chosen P&L currency."""
+        ...
+
+    def unwind_queue(self) -> pd.DataFrame:
+        """Place in the queue for unwinding."""
+        ...
+
+    def fills(self, start: pd.Timestamp | None, end: pd.Timestamp | None, *, exact: bool = False) -> pd.DataFrame:
         """Fills, newest first."""
         ...
 
-    def account_log(self, start: pd.Timestamp | None, end: pd.Timestamp | None) -> pd.DataFrame:
+    def account_log(self, start: pd.Timestamp | None, end: pd.Timestamp | None, *, exact: bool = False) -> pd.DataFrame:
         """Account log, oldest first."""
+        ...
+
+    def executions(
+        self, symbol: str | None, start: pd.Timestamp | None, end: pd.Timestamp | None, *, exact: bool = False
+    ) -> pd.DataFrame:
+        """Own executions, oldest first."""
+        ...
+
+    def order_history(
+        self, symbol: str | None, start: pd.Timestamp | None, end: pd.Timestamp | None, *, exact: bool = False
+    ) -> pd.DataFrame:
+        """Events of own orders, oldest first."""
+        ...
+
+    def trigger_history(
+        self, symbol: str | None, start: pd.Timestamp | None, end: pd.Timestamp | None, *, exact: bool = False
+    ) -> pd.DataFrame:
+        """Events of own trigger orders, oldest first."""
+        ...
+
+    def position_history(
+        self, symbol: str | None, start: pd.Timestamp | None, end: pd.Timestamp | None, *, exact: bool = False
+    ) -> pd.DataFrame:
+        """Changes of own positions, oldest first."""
         ...
 
     def place(self, order: Order) -> OrderResult:

@@ -23,6 +23,7 @@ QUICKSTART = "01_quickstart.ipynb"
 app = typer.Typer(
     help="Kraken Futures in JupyterLab: account data, P&L and margin, reports and an order ticket.",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
 )
 paper = typer.Typer(help="The paper exchange, for rehearsal with no key and no internet.", no_args_is_help=True)

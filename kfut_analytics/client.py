@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from urllib.parse import urlsplit
 
 import pandas as pd
 
@@ -36,7 +37,10 @@ from .times import TimeLike, parse_time, utc_now
 from .venue import Venue
 
 if TYPE_CHECKING:
+    import os
+
     from .paper.server import PaperServer
+    from .rest.venue import RestVenue
 
 _log = logging.getLogger("kfut_analytics.client")
 
@@ -66,13 +70,24 @@ class Client:
         Whether orders may be sent.
     account_name
         Name shown in the repr.
+    key
+        What the API key may do, where the exchange told.
     """
 
-    def __init__(self, venue: Venue, *, env: Environment, trading: bool, account_name: str) -> None:
+    def __init__(
+        self,
+        venue: Venue,
+        *,
+        env: Environment,
+        trading: bool,
+        account_name: str,
+        key: settings.KeyInfo | None = None,
+    ) -> None:
         self._venue = venue
         self.env = env
         self.trading = trading
         self.account_name = account_name
+        self.key = key
         self._lock = threading.Lock()
         self._instruments: tuple[float, pd.DataFrame, pd.DataFrame] | None = None
 
@@ -479,7 +494,8 @@ class Client:
 
     def __repr__(self) -> str:
         mode = "trading" if self.trading else "read-only"
-        return f"<kfut_analytics client: {self.env.upper()}, account {self.account_name!r}, {mode}>"
+        key = f", key: general {self.key.general}, withdrawal {self.key.transfer}" if self.key else ""
+        return f"<kfut_analytics client: {self.env.upper()}, account {self.account_name!r}, {mode}{key}>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a client is not pickled or copied: it holds an API key. Open a new one with kfut.connect()")
@@ -493,6 +509,9 @@ def connect(
     api_key: str | None = None,
     api_secret: str | None = None,
     account: str = "demo",
+    dotenv: str | os.PathLike[str] | None = None,
+    prompt: bool = False,
+    nonce: bool = False,
 ) -> Client:
     """Open a client.
 
@@ -506,37 +525,81 @@ def connect(
     base_url
         Address of the exchange, where it is not the usual one: https, or http to this machine.
     api_key, api_secret
-        The API key; by default ``KRAKEN_FUTURES_API_KEY`` and ``KRAKEN_FUTURES_API_SECRET``, then
-        ``KRAKEN_API_KEY`` and ``KRAKEN_API_SECRET``, from the environment. Futures keys are separate from spot keys.
+        The API key. By default it is looked for in the environment (``KRAKEN_FUTURES_API_KEY`` and
+        ``KRAKEN_FUTURES_API_SECRET``, then ``KRAKEN_API_KEY`` and ``KRAKEN_API_SECRET``), in a ``.env`` file with
+        the same names, and in the system's keyring (service ``kfut_analytics``, if keyring is installed). Futures
+        keys are separate from spot keys.
     account
         Account of the embedded paper exchange: ``demo`` has 90 days of history.
+    dotenv
+        The ``.env`` file; by default the one in the working directory, if there is one.
+    prompt
+        Ask for the key, hidden, where none of the other places has one.
+    nonce
+        Sign with a nonce. The exchange does not need one, and without it several programs can share a key.
 
     Raises
     ------
     ArgumentError
         If an argument is not one of those above.
     CredentialsError
-        If only half of a key is given, or the secret is not base64 text.
-    """
-    from .rest.session import RestSession
-    from .rest.signing import Signer
-    from .rest.venue import RestVenue
+        If only half of a key is found, the secret is not base64 text, or the key may not do what is wanted.
+    AuthenticationError
+        If the live exchange refuses the key.
 
+    Warns
+    -----
+    CredentialsWarning
+        If the key may withdraw, or others can read the file it lies in.
+    """
+    secret = None if api_secret is None else settings.Secret(api_secret)
+    del api_secret  # a traceback that shows locals must not show it
     _one_of("env", env, ("paper", "live"))
     if env == "paper" and base_url is None:
-        if api_key or api_secret:
+        if api_key or secret:
             raise ArgumentError(
                 "api_key and api_secret belong to an exchange of your own: leave them out for the embedded paper "
                 "exchange, or give base_url as well"
             )
         server = _embedded_exchange(account)
-        base_url, api_key, api_secret = server.base_url, server.api_key, server.api_secret
-    # The account's name is the embedded exchange's; elsewhere the key decides which account it is.
-    name = account if env == "paper" else "live"
+        name = account
+        base_url, api_key, secret = server.base_url, server.api_key, settings.Secret(server.api_secret)
+    else:
+        # Here the key decides which account it is.
+        name = "live" if base_url is None else urlsplit(base_url).netloc
     base_url = settings.checked_base_url(base_url or settings.LIVE_URL)
-    found = settings.credentials(api_key, api_secret)
-    session = RestSession(base_url, None if found is None else Signer(found))
-    return Client(RestVenue(session, env), env=env, trading=trading, account_name=name)
+    found = settings.credentials(api_key, secret, dotenv=dotenv, prompt=prompt)
+    venue = _rest_venue(env, base_url, found, nonce=nonce)
+    key = None
+    if env == "live" and found is not None:
+        key = _checked_key(venue, trading=trading)
+    return Client(venue, env=env, trading=trading, account_name=name, key=key)
+
+
+def _rest_venue(env: Environment, base_url: str, found: settings.Credentials | None, *, nonce: bool) -> RestVenue:
+    # Not at the top: whoever reads an archive needs no HTTP.
+    from .rest.session import RestSession
+    from .rest.signing import Signer
+    from .rest.venue import RestVenue
+
+    return RestVenue(RestSession(base_url, None if found is None else Signer(found, nonce=nonce)), env)
+
+
+def _checked_key(venue: RestVenue, *, trading: bool) -> settings.KeyInfo:
+    """Ask the exchange what the key may do; only a clear refusal stops the client from opening."""
+    try:
+        info = venue.check_key()
+    except AuthenticationError:
+        venue.close()
+        raise
+    except VenueError as error:
+        _log.info("the key's permissions could not be checked: %s", error)
+        return settings.KeyInfo("not checked", "not checked")
+    try:
+        return settings.checked_key(info, trading=trading)
+    except CredentialsError:
+        venue.close()
+        raise
 
 
 _EMBEDDED: dict[str, PaperServer] = {}

@@ -23,6 +23,9 @@
             ├── InvalidRequestError       an argument is wrong or missing
             └── UnavailableError          the exchange or the market is down; try again later
 
+    UserWarning
+    └── CredentialsWarning                a key or its file is more open than it need be
+
     KeyboardInterrupt
     └── FetchInterrupted                  a long fetch was interrupted; what arrived is in its ``partial``
 
@@ -52,6 +55,10 @@ class ConfigurationError(KfutError):
 
 class CredentialsError(ConfigurationError):
     """There is no usable API key for a private call."""
+
+
+class CredentialsWarning(UserWarning):
+    """A key, or the file that holds it, is more open than it need be."""
 
 
 class OrderError(KfutError):

@@ -39,6 +39,7 @@ MAKER_FEE = 0.0002
 """Fee rates of the lowest volume tier, for estimates only (api-facts 6.6); the account log has what was charged."""
 
 _NOISE = Decimal("1e-9")
+_SMALLEST, _LARGEST = Decimal("1e-15"), Decimal("1e15")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +150,14 @@ def _positive(name: str, value: Any) -> Decimal | None:
         number = to_decimal(value)
     except (InvalidOperation, ValueError, TypeError):
         number = Decimal("NaN")
-    if isinstance(value, bool) or not number.is_finite() or number <= 0:
+    if isinstance(value, bool) or "_" in str(value) or not number.is_finite() or number <= 0:
         raise OrderRefused(f"{name}={value!r} is not a positive number", field=name, value=value)
+    if not _SMALLEST <= number <= _LARGEST:
+        raise OrderRefused(
+            f"{name}={value!r} is out of range: no contract has a size or price below {_SMALLEST} or above {_LARGEST}",
+            field=name,
+            value=value,
+        )
     return number
 
 

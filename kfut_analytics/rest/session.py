@@ -34,7 +34,7 @@ from ..errors import (
 )
 from ..settings import is_loopback
 from .budget import Budget, OnWait, shared_budget
-from .endpoints import Operation, cost
+from .endpoints import Operation, Placement, cost
 from .retry import luck, retry_delay
 from .signing import Signer, encode
 
@@ -50,7 +50,11 @@ _EXACT: Decoder = msgspec.json.Decoder(float_hook=Decimal)
 LIMIT_PAUSE = 10.0
 """Seconds without a request after the exchange reported an empty pool and did not say for how long."""
 
-_FORM = "application/x-www-form-urlencoded"
+_CONTENT_TYPES: dict[Placement, dict[str, str]] = {
+    "query": {},
+    "form": {"Content-Type": "application/x-www-form-urlencoded"},
+    "json": {"Content-Type": "application/json"},
+}
 
 _ERRORS: dict[str, tuple[type[ExchangeError], str]] = {
     "authenticationerror": (
@@ -177,14 +181,20 @@ class RestSession:
         self, operation: Operation, params: Mapping[str, object], path: Mapping[str, str], decoder: Decoder
     ) -> dict[str, Any]:
         url_path = operation.path.format_map({name: quote(value, safe="") for name, value in path.items()})
-        data = encode(params)
-        headers = self._signature(operation, url_path, data)
-        in_query = operation.method == "GET"
+        if operation.placement == "json":
+            data = msgspec.json.encode({name: value for name, value in params.items() if value is not None}).decode()
+        else:
+            data = encode(params)
+        in_query = operation.placement == "query"
         url = f"{self.base_url}{url_path}" + (f"?{data}" if data and in_query else "")
-        request = requests.Request(operation.method, url, headers=headers, data=None if in_query else data)
-        if not in_query:
-            request.headers["Content-Type"] = _FORM
-        prepared = self._session.prepare_request(request)
+        prepared = self._session.prepare_request(
+            requests.Request(
+                operation.method,
+                url,
+                headers=self._signature(operation, url_path, data) | _CONTENT_TYPES[operation.placement],
+                data=None if in_query else data,
+            )
+        )
         prepared.url = url  # exactly what was signed: requests may quote it anew
         return self._check(operation, self._send(operation, prepared), decoder)
 
@@ -192,7 +202,7 @@ class RestSession:
         if not operation.private:
             return {}
         if self._signer is not None:
-            return {"APIKey": self._signer.api_key, "Authent": self._signer.sign(path, data)}
+            return self._signer.headers(path, data)
         if is_loopback(self.base_url):
             return {}
         raise CredentialsError(

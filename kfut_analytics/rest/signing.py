@@ -10,12 +10,14 @@ import base64
 import binascii
 import hashlib
 import hmac
+import threading
+import time
 from collections.abc import Mapping
 from typing import NoReturn
 from urllib.parse import quote, urlencode
 
 from ..errors import CredentialsError
-from ..settings import Credentials, mask
+from ..settings import Credentials, Secret, mask
 
 _PREFIX = "/derivatives"
 
@@ -33,6 +35,26 @@ def encode(params: Mapping[str, object]) -> str:
     return urlencode(pairs, quote_via=quote)
 
 
+class Nonces:
+    """Strictly increasing nonces, whoever asks: the clock in microseconds, or one more than the last."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = 0
+
+    def next(self) -> str:
+        """A nonce greater than all before it."""
+        with self._lock:
+            self._last = max(time.time_ns() // 1000, self._last + 1)
+            return str(self._last)
+
+
+def _decoded(secret: Secret) -> bytes:
+    if not secret:
+        raise binascii.Error("empty")
+    return base64.b64decode(secret.reveal(), validate=True)
+
+
 class Signer:
     """Signs requests with one API key.
 
@@ -43,6 +65,9 @@ class Signer:
     ----------
     credentials
         Key and secret as the exchange's site shows them.
+    nonce
+        Send a nonce, strictly increasing across threads. The exchange does not need one, and without it several
+        programs can share a key.
 
     Raises
     ------
@@ -50,20 +75,22 @@ class Signer:
         If the secret is not base64 text; the message does not show it.
     """
 
-    __slots__ = ("_hmac", "api_key")
+    __slots__ = ("_hmac", "_nonces", "api_key")
 
-    def __init__(self, credentials: Credentials) -> None:
+    def __init__(self, credentials: Credentials, *, nonce: bool = False) -> None:
         self.api_key = credentials.api_key
+        self._nonces = Nonces() if nonce else None
         try:
-            secret = base64.b64decode(credentials.api_secret, validate=True)
-        except binascii.Error:
-            secret = b""
-        if not secret:
+            # The key is never bound to a name: a traceback that shows locals would show it.
+            primed = hmac.new(_decoded(credentials.api_secret), digestmod=hashlib.sha512)
+        except ValueError:
+            primed = None
+        if primed is None:
             raise CredentialsError(
                 "the API secret is not base64 text: copy it whole from the exchange's API key page "
                 "(futures keys are separate from spot keys)"
             ) from None
-        self._hmac = hmac.new(secret, digestmod=hashlib.sha512)
+        self._hmac = primed
 
     def sign(self, path: str, post_data: str, nonce: str = "") -> str:
         """The ``Authent`` header of a request.
@@ -81,6 +108,12 @@ class Signer:
         signature = self._hmac.copy()
         signature.update(digest)
         return base64.b64encode(signature.digest()).decode()
+
+    def headers(self, path: str, post_data: str) -> dict[str, str]:
+        """All headers of a signed request."""
+        nonce = self._nonces.next() if self._nonces else ""
+        signed = {"APIKey": self.api_key, "Authent": self.sign(path, post_data, nonce)}
+        return signed | {"Nonce": nonce} if nonce else signed
 
     def __repr__(self) -> str:
         return f"Signer(api_key={mask(self.api_key)!r})"

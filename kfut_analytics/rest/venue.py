@@ -13,6 +13,7 @@ from ..account import Account
 from ..contracts import plain, to_decimal
 from ..errors import ArgumentError, FetchInterrupted, VenueError
 from ..orders import CancelResult, Order, OrderResult
+from ..settings import KeyInfo
 from . import decode, endpoints, history, order_events, paging
 from .progress import Progress
 from .session import RestSession
@@ -253,6 +254,18 @@ class RestVenue:
     def unwind_queue(self) -> pd.DataFrame:
         """Frame ``unwind_queue``; costs 200 tokens of 500."""
         return self._simple("unwindqueue", schema.UNWIND_QUEUE, "queue")
+
+    def check_key(self) -> KeyInfo:
+        """What the key may do.
+
+        Raises
+        ------
+        AuthenticationError
+            If the exchange does not know the key.
+        """
+        body = self._session.request(endpoints.OPERATIONS["check_key"])
+        permissions = decode.container(body, "permissions", dict)
+        return KeyInfo(*(decode.text(permissions.get(name)) or "unknown" for name in ("general", "transfer")))
 
     def call(self, operation: str, **params: Any) -> dict[str, Any]:
         """Any operation of the API by its name in the table, with its own parameters; the answer's JSON.

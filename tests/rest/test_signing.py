@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from kfut_analytics.errors import CredentialsError
 from kfut_analytics.rest.signing import Signer, encode
-from kfut_analytics.settings import Credentials
+from kfut_analytics.settings import Credentials, Secret
 from tests.conftest import SAMPLE_KEY, SAMPLE_SECRET, shared_folder
 
 
 def signer(secret: str = SAMPLE_SECRET) -> Signer:
-    return Signer(Credentials(SAMPLE_KEY, secret))
+    return Signer(Credentials(SAMPLE_KEY, Secret(secret)))
 
 
 def vectors() -> list[dict[str, str]]:
@@ -72,7 +72,7 @@ def test_a_bad_secret_is_refused_without_showing_it(secret: str) -> None:
 
 
 def test_nothing_shows_or_copies_the_secret() -> None:
-    credentials = Credentials(SAMPLE_KEY, SAMPLE_SECRET)
+    credentials = Credentials(SAMPLE_KEY, Secret(SAMPLE_SECRET))
     ours = Signer(credentials)
     for thing in (credentials, ours):
         assert SAMPLE_SECRET not in repr(thing) + str(thing)

@@ -248,6 +248,8 @@ class Preview:
         Environment, and when the quote was taken (UTC).
     bid, ask, mark_price
         The quote, in the quote currency.
+    tick_size
+        The contract's price step; decides how many decimals a price is shown with.
     immediate_size, immediate_price
         Contracts that the book would fill at once, and their average price; NaN price where nothing fills.
     resting_size
@@ -274,6 +276,7 @@ class Preview:
     bid: float
     ask: float
     mark_price: float
+    tick_size: float
     immediate_size: float
     immediate_price: float
     resting_size: float
@@ -293,12 +296,13 @@ class Preview:
         """Label and text of each figure, for rendering."""
         at_once = "nothing fills at once"
         if self.immediate_size > 0:
-            at_once = f"{self.immediate_size:,.10g} at {self.immediate_price:,.10g} on average"
+            at_once = f"{self.immediate_size:,.10g} at {self._price(self.immediate_price)} on average"
             if not math.isnan(self.slippage_bps):
                 at_once += f" ({self.slippage_bps:+.1f} bps from mid)"
+        quote = {"bid": self.bid, "ask": self.ask, "mark": self.mark_price}
         margin = f"{_money(self.initial_margin_before)} → {_money(self.initial_margin_after)} {self.margin_currency}"
         return [
-            ("Quote", f"bid {self.bid:,.10g}, ask {self.ask:,.10g}, mark {self.mark_price:,.10g}"),
+            ("Quote", ", ".join(f"{name} {self._price(value)}" for name, value in quote.items())),
             ("At once", at_once),
             ("Resting", f"{self.resting_size:,.10g} contracts"),
             ("Notional", f"{self.notional:,.2f} USD"),
@@ -307,6 +311,15 @@ class Preview:
             ("Initial margin", margin),
             ("Available margin", f"{_money(self.available_margin)} {self.margin_currency}"),
         ]
+
+    def _price(self, price: float) -> str:
+        """A price with one decimal more than the tick has, where it is between two ticks."""
+        if math.isnan(price):
+            return "n/a"
+        tick = to_decimal(self.tick_size) if self.tick_size > 0 else Decimal("1e-10")
+        decimals = max(0, -int(tick.normalize().as_tuple().exponent))
+        on_grid = abs(price - round(price, decimals)) < 1e-9 * abs(price)
+        return f"{price:,.{decimals if on_grid else decimals + 1}f}"
 
     def __repr__(self) -> str:
         head = f"{self.env.upper()} preview, {self.time:%H:%M:%S} UTC: {self.order}"
@@ -393,6 +406,7 @@ def preview(order: Order, market: Market) -> Preview:
         bid=bid,
         ask=ask,
         mark_price=mark,
+        tick_size=float(market.instrument.get("tick_size", math.nan)),
         immediate_size=filled,
         immediate_price=price,
         resting_size=resting,

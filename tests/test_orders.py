@@ -180,6 +180,14 @@ def test_inverse_previews_are_in_coin() -> None:
     assert seen.initial_margin_after == pytest.approx(2 * 0.1 / 100)
 
 
+def test_prices_are_shown_with_the_decimals_of_the_tick() -> None:
+    lines = dict(preview(Order("PF_XBTUSD", "buy", 4), market()).lines())
+    assert lines["Quote"] == "bid 99, ask 101, mark 100"
+    assert lines["At once"].startswith("4 at 102.2 on average")  # 102.25, between two ticks
+    fine = dict(preview(Order("PF_XBTUSD", "buy", 1), market(tick_size=1e-05)).lines())
+    assert fine["Quote"] == "bid 99.00000, ask 101.00000, mark 100.00000"
+
+
 def answer(status: str, events: list[dict[str, Any]], **fields: Any) -> dict[str, Any]:
     return {"result": "success", "sendStatus": {"status": status, "orderEvents": events} | fields}
 

@@ -17,7 +17,7 @@ ACCOUNTS = ("demo", "empty")
 """Accounts that can be opened: one with 90 days of history, and a fresh one with 10,000 USD."""
 
 
-def start(*, seed: int = 0, account: str = "demo", port: int = 0) -> PaperServer:
+def start(*, seed: int = 0, account: str = "demo", port: int = 0, enforce_limits: bool = False) -> PaperServer:
     """Start a paper exchange in a thread of this process.
 
     Parameters
@@ -28,6 +28,8 @@ def start(*, seed: int = 0, account: str = "demo", port: int = 0) -> PaperServer
         ``demo`` for an account with 90 days of history, ``empty`` for a fresh one with 10,000 USD.
     port
         Port on 127.0.0.1; 0 takes a free one.
+    enforce_limits
+        Whether the exchange's documented rate limits hold.
 
     Returns
     -------
@@ -49,4 +51,4 @@ def start(*, seed: int = 0, account: str = "demo", port: int = 0) -> PaperServer
     from kfut_analytics.paper.server import PaperServer
 
     exchange = open_demo(seed) if account == "demo" else open_empty(seed)
-    return PaperServer(exchange, ApiKey(account), port=port)
+    return PaperServer(exchange, ApiKey(account), port=port, enforce_limits=enforce_limits)

@@ -15,7 +15,8 @@ from typing import Literal
 from kfut_analytics.contracts import apply_fill, fee, funding_payment
 from kfut_analytics.paper.clock import HOUR
 from kfut_analytics.paper.instruments import Contract
-from kfut_analytics.paper.orders import Closed, Order
+from kfut_analytics.paper.orders import Change, Closed, Order, Record
+from kfut_analytics.paper.preferences import Preferences
 
 MAKER_FEE = 0.0002
 TAKER_FEE = 0.0005
@@ -39,7 +40,17 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """One execution, from the account's side; ``fill_id`` is the log's ``execution``."""
+    """One execution, from the account's side.
+
+    Attributes
+    ----------
+    fill_id
+        The log's ``execution``.
+    order
+        The order as it was before the execution.
+    position_size
+        Signed size held after it.
+    """
 
     fill_id: str
     order_id: str
@@ -51,6 +62,10 @@ class Fill:
     time: float
     liquidity: Liquidity
     realized_pnl: float
+    fee: float
+    mark_price: float
+    position_size: float
+    order: Order
     sequence: int
 
 
@@ -94,6 +109,10 @@ class Account:
         Amounts by wallet and currency, currencies as the log spells them (``usd``, ``xbt``).
     client_ids
         Every client order id ever used; an id is used once.
+    journal
+        What happened to its orders, oldest first; executions are in ``fills`` and ``log``.
+    cancel_at
+        When the dead man's switch withdraws all orders, ``None`` while it is not armed.
     """
 
     name: str
@@ -107,10 +126,24 @@ class Account:
     closed: deque[Closed] = field(default_factory=lambda: deque(maxlen=_CLOSED_KEPT))
     fills: list[Fill] = field(default_factory=list)
     log: list[LogRow] = field(default_factory=list)
+    journal: list[Record] = field(default_factory=list)
+    preferences: Preferences = field(default_factory=Preferences)
+    cancel_at: float | None = None
 
     def transfer(self, now: float, wallet: str, currency: str, amount: float) -> None:
         """Money from outside, or out again when negative."""
         self._change(wallet, currency, amount, date=now, info="cross-exchange transfer")
+
+    def move(self, now: float, source: str, target: str, currency: str, amount: float) -> None:
+        """Money from one wallet to another."""
+        self._change(source, currency, -amount, date=now, info="transfer")
+        self._change(target, currency, amount, date=now, info="transfer")
+
+    def record(
+        self, change: Change, now: float, order: Order, reason: str = "", *, old: Order | None = None, error: str = ""
+    ) -> None:
+        """Note what happened to an order in the journal."""
+        self.journal.append(Record(change, now, order.snapshot(), reason, old, error))
 
     def position_size(self, contract: Contract) -> float:
         """Signed size held, 0 when flat."""
@@ -143,7 +176,7 @@ class Account:
             Mark price and absolute funding rate of the moment (rate 0 for a dated contract).
         """
         charged = MAKER_FEE if liquidity == "maker" else TAKER_FEE
-        execution, pnl = self._book_trade(
+        execution, pnl, paid = self._book_trade(
             order.contract,
             order.sign * size,
             price,
@@ -164,6 +197,10 @@ class Account:
             time=now,
             liquidity=liquidity,
             realized_pnl=pnl,
+            fee=paid,
+            mark_price=mark,
+            position_size=self.position_size(order.contract),
+            order=order.snapshot(),
             sequence=sequence,
         )
         self.fills.append(fill)
@@ -210,7 +247,7 @@ class Account:
         rate: float,
         fee_rate: float,
         info: str,
-    ) -> tuple[str, float]:
+    ) -> tuple[str, float, float]:
         position = self.positions.get(contract.symbol)
         old_size, old_entry = (position.size, position.entry_price) if position else (0.0, 0.0)
         after = apply_fill(old_size, old_entry, change, price, inverse=contract.inverse)
@@ -257,7 +294,7 @@ class Account:
             fee=paid,
             realized_funding=funding,
         )
-        return execution, pnl
+        return execution, pnl, paid
 
     def _change(self, wallet: str, currency: str, amount: float, **row: object) -> None:
         old = self.balances.get((wallet, currency), 0.0)

@@ -6,60 +6,93 @@ time under the engine's lock, after the engine has caught up with its clock.
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from collections.abc import Awaitable, Callable
-from functools import cached_property
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from kfut_analytics.paper import wire
-from kfut_analytics.paper.account import Account
+from kfut_analytics.paper import answers_account, answers_history, answers_market, answers_orders, answers_settings
 from kfut_analytics.paper.auth import ApiKey, AuthenticationError
-from kfut_analytics.paper.clock import HOUR, iso
+from kfut_analytics.paper.call import Call, CodedError, Json, NotFoundError, RefusedError, json_response
+from kfut_analytics.paper.clock import iso
 from kfut_analytics.paper.exchange import Exchange, UnknownSymbolError
-from kfut_analytics.paper.market import RESOLUTIONS
-from kfut_analytics.paper.params import BadArgumentError, MissingArgumentError, Params, order_request
+from kfut_analytics.paper.limits import LimitExceededError, Limits, cost
+from kfut_analytics.paper.params import BadArgumentError, MissingArgumentError
 
 logger = logging.getLogger("kfut_analytics.paper")
 
-FILLS_PER_PAGE = TRADES_PER_PAGE = 100
-CLOSED_SECONDS = 5.0
-LOG_ROWS_DEFAULT, LOG_ROWS_LIMIT = 500, 5000
-CANDLES_LIMIT = 2000
-TICK_TYPES = ("spot", "mark", "trade")
+Answer = Callable[[Call], Any]
 
-Json = dict[str, Any]
-Answer = Callable[["Call"], Any]
-
-
-class Call:
-    """One request: its parameters from query and body, and for private calls the account."""
-
-    def __init__(self, exchange: Exchange, request: Request, body: bytes) -> None:
-        self.exchange = exchange
-        self.request = request
-        self.query: bytes = request.scope["query_string"]
-        self.body = body
-        self.account_name = ""
-
-    @cached_property
-    def params(self) -> Params:
-        """Parameters, read after the signature: who may not call is told only that."""
-        return Params.parse(self.query, self.body)
-
-    @property
-    def account(self) -> Account:
-        """The account of the key that signed the request."""
-        return self.exchange.accounts[self.account_name]
-
-
-class _NotFoundError(Exception):
-    """What the path names does not exist."""
+_STATUS_WORDS = {400: "BAD_REQUEST", 404: "NOT_FOUND", 500: "INTERNAL_SERVER_ERROR"}
+_TRADING, _CHARTS = "/derivatives/api/v3", "/api/charts/v1"
+_PUBLIC: tuple[tuple[str, Answer], ...] = (
+    (f"{_TRADING}/instruments", answers_market.instruments),
+    (f"{_TRADING}/instruments/status", answers_market.instruments_status),
+    (f"{_TRADING}/instruments/{{symbol}}/status", answers_market.instrument_status),
+    (f"{_TRADING}/tickers", answers_market.tickers),
+    (f"{_TRADING}/tickers/{{symbol}}", answers_market.ticker),
+    (f"{_TRADING}/orderbook", answers_market.orderbook),
+    (f"{_TRADING}/history", answers_market.history),
+    (f"{_TRADING}/historical-funding-rates", answers_market.funding_rates),
+    ("/derivatives/api/v4/historicalfundingrates", answers_market.funding_rates),
+    (f"{_TRADING}/feeschedules", answers_market.feeschedules),
+    (f"{_CHARTS}/", answers_market.tick_types),
+    (f"{_CHARTS}/analytics/{{symbol}}/{{analytics_type}}", answers_market.analytics),
+    (f"{_CHARTS}/{{tick_type}}", answers_market.chart_symbols),
+    (f"{_CHARTS}/{{tick_type}}/{{symbol}}", answers_market.chart_resolutions),
+    (f"{_CHARTS}/{{tick_type}}/{{symbol}}/{{resolution}}", answers_market.candles),
+    *(
+        (f"/api/history/{version}/market/{{tradeable}}/{name}", answer)
+        for version in ("v2", "v3")
+        for name, answer in (
+            ("executions", answers_history.market_executions),
+            ("orders", answers_history.market_orders),
+            ("price", answers_history.market_prices),
+        )
+    ),
+)
+_PRIVATE: tuple[tuple[str, str, Answer], ...] = (
+    ("GET", f"{_TRADING}/accounts", answers_account.accounts),
+    ("GET", f"{_TRADING}/openpositions", answers_account.openpositions),
+    ("GET", f"{_TRADING}/openorders", answers_account.openorders),
+    ("GET", f"{_TRADING}/fills", answers_account.fills),
+    ("GET", f"{_TRADING}/trading/instruments", answers_account.trading_instruments),
+    ("GET", f"{_TRADING}/feeschedules/volumes", answers_account.fee_volumes),
+    ("GET", f"{_TRADING}/notifications", answers_account.notifications),
+    ("GET", f"{_TRADING}/unwindqueue", answers_account.unwindqueue),
+    ("GET", f"{_TRADING}/subaccounts", answers_account.subaccounts),
+    ("GET", "/api/auth/v1/api-keys/v3/check", answers_account.check_key),
+    ("POST", f"{_TRADING}/sendorder", answers_orders.sendorder),
+    ("POST", f"{_TRADING}/editorder", answers_orders.editorder),
+    ("POST", f"{_TRADING}/orders/status", answers_orders.orders_status),
+    ("POST", f"{_TRADING}/cancelorder", answers_orders.cancelorder),
+    ("POST", f"{_TRADING}/cancelallorders", answers_orders.cancelallorders),
+    ("POST", f"{_TRADING}/cancelallordersafter", answers_orders.cancelallordersafter),
+    ("POST", f"{_TRADING}/batchorder", answers_orders.batchorder),
+    ("GET", f"{_TRADING}/leveragepreferences", answers_settings.leverage),
+    ("PUT", f"{_TRADING}/leveragepreferences", answers_settings.set_leverage),
+    ("GET", f"{_TRADING}/pnlpreferences", answers_settings.pnl_currencies),
+    ("PUT", f"{_TRADING}/pnlpreferences", answers_settings.set_pnl_currency),
+    ("GET", f"{_TRADING}/self-trade-strategy", answers_settings.self_trade_strategy),
+    ("PUT", f"{_TRADING}/self-trade-strategy", answers_settings.set_self_trade_strategy),
+    ("POST", f"{_TRADING}/transfer", answers_settings.transfer),
+    *(
+        ("GET", f"/api/history/{version}/{name}", answer)
+        for version in ("v2", "v3")
+        for name, answer in (
+            ("executions", answers_history.executions),
+            ("orders", answers_history.orders),
+            ("triggers", answers_history.triggers),
+            ("positions", answers_history.positions),
+            ("account-log", answers_history.account_log),
+            ("accountlogcsv", answers_history.account_log_csv),
+        )
+    ),
+)
 
 
 class Api:
@@ -71,47 +104,23 @@ class Api:
         The engine.
     keys
         Accepted key pairs by public key.
+    limits
+        The token pools that private calls are taken from, ``None`` to take nothing.
     """
 
-    def __init__(self, exchange: Exchange, keys: dict[str, ApiKey]) -> None:
+    def __init__(self, exchange: Exchange, keys: dict[str, ApiKey], limits: Limits | None = None) -> None:
         self.exchange = exchange
         self.keys = keys
+        self.limits = limits
 
     def routes(self) -> list[Route]:
-        """Every path with its method."""
-        base, charts = "/derivatives/api/v3", "/api/charts/v1"
-        public: list[tuple[str, Answer]] = [
-            (f"{base}/instruments", self.instruments),
-            (f"{base}/tickers", self.tickers),
-            (f"{base}/tickers/{{symbol}}", self.ticker),
-            (f"{base}/orderbook", self.orderbook),
-            (f"{base}/history", self.history),
-            (f"{base}/historical-funding-rates", self.funding_rates),
-            ("/derivatives/api/v4/historicalfundingrates", self.funding_rates),
-            (f"{charts}/", lambda call: list(TICK_TYPES)),
-            (f"{charts}/{{tick_type}}", self.chart_symbols),
-            (f"{charts}/{{tick_type}}/{{symbol}}", self.chart_resolutions),
-            (f"{charts}/{{tick_type}}/{{symbol}}/{{resolution}}", self.candles),
-        ]
-        private: list[tuple[str, str, Answer]] = [
-            ("GET", f"{base}/accounts", self.accounts),
-            ("GET", f"{base}/openpositions", self.openpositions),
-            ("GET", f"{base}/openorders", self.openorders),
-            ("GET", f"{base}/fills", self.fills),
-            ("POST", f"{base}/sendorder", self.sendorder),
-            ("POST", f"{base}/editorder", self.editorder),
-            ("POST", f"{base}/orders/status", self.orders_status),
-            ("POST", f"{base}/cancelorder", self.cancelorder),
-            ("POST", f"{base}/cancelallorders", self.cancelallorders),
-            ("GET", "/api/history/v2/account-log", self.account_log),
-            ("GET", "/api/history/v3/account-log", self.account_log),
-            ("GET", "/api/auth/v1/api-keys/v3/check", self.check_key),
-        ]
-        return [Route(path, self._endpoint(answer, private=False), methods=["GET"]) for path, answer in public] + [
-            Route(path, self._endpoint(answer, private=True), methods=[method]) for method, path, answer in private
-        ]
-
-    # Rules shared by all calls ------------------------------------------------------------------------------------
+        """Every path with its methods; those that share a path share a route, so that others answer 405."""
+        answers: dict[str, dict[str, Callable[[Request], Awaitable[Response]]]] = {}
+        for path, answer in _PUBLIC:
+            answers.setdefault(path, {})["GET"] = self._endpoint(answer, private=False)
+        for method, path, answer in _PRIVATE:
+            answers.setdefault(path, {})[method] = self._endpoint(answer, private=True)
+        return [Route(path, _by_method(methods), methods=list(methods)) for path, methods in answers.items()]
 
     def _endpoint(self, answer: Answer, *, private: bool) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
@@ -134,17 +143,29 @@ class Api:
         try:
             if private:
                 call.account_name = self._authenticate(call)
+                self._spend(call)
             payload = answer(call)
         except AuthenticationError as error:
             return self._unauthorized(path, str(error))
+        except LimitExceededError as error:
+            return self._limited(path, error.seconds)
+        except RefusedError as error:
+            return self._derivatives({"result": "error", "error": str(error)})
+        except CodedError as error:
+            errors = [{"code": error.code, "message": str(error)}]
+            return self._derivatives(
+                {"status": _STATUS_WORDS[error.status], "result": "error", "errors": errors}, error.status
+            )
         except MissingArgumentError as error:
             return self._derivatives({"result": "error", "error": "requiredArgumentMissing", "errors": [str(error)]})
         except BadArgumentError as error:
             return self._bad_request(str(error))
         except UnknownSymbolError:
             return self._bad_request("Argument invalid: symbol")
-        except _NotFoundError:
+        except NotFoundError:
             return self.not_found(path)
+        if isinstance(payload, Response):
+            return payload
         if path.startswith("/derivatives"):
             return self._derivatives({"result": "success"} | payload)
         return json_response(payload)
@@ -161,6 +182,19 @@ class Api:
             path=call.request.url.path,
         )
         return key.account
+
+    def _spend(self, call: Call) -> None:
+        if self.limits is None:
+            return
+        taken = cost(call.request.method, call.request.url.path, call.params)
+        if taken is not None:
+            self.limits.spend(call.account_name, *taken, now=self.exchange.now)
+
+    def _limited(self, path: str, seconds: float) -> Response:
+        if path.startswith("/api/history"):
+            headers = {"rate-limit-reset": str(math.ceil(seconds))}
+            return Response("Rate limit exceeded", 429, headers, media_type="text/plain")
+        return self._derivatives({"result": "error", "error": "apiLimitExceeded"})
 
     def _derivatives(self, payload: Json, status: int = 200) -> Response:
         return json_response(payload | {"serverTime": iso(self.exchange.now)}, status)
@@ -185,214 +219,12 @@ class Api:
             return self._derivatives({"status": "NOT_FOUND", "result": "error", "errors": errors}, 404)
         return json_response({"status": "not found", "reason": "no such resource"}, 404)
 
-    # Market data --------------------------------------------------------------------------------------------------
 
-    def instruments(self, call: Call) -> Json:
-        """GET /instruments."""
-        wanted = call.params.all("contractType")
-        rows = [wire.instrument(self.exchange, contract) for contract in self.exchange.contracts.values()]
-        return {"instruments": [row for row in rows if not wanted or row["type"] in wanted or "all" in wanted]}
+def _by_method(
+    methods: dict[str, Callable[[Request], Awaitable[Response]]],
+) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        # Starlette answers HEAD wherever GET is allowed.
+        return await methods["GET" if request.method == "HEAD" else request.method](request)
 
-    def tickers(self, call: Call) -> Json:
-        """GET /tickers."""
-        wanted = {symbol.upper() for symbol in call.params.all("symbol")}
-        rows = [
-            wire.ticker(self.exchange, contract)
-            for contract in self.exchange.contracts.values()
-            if (not wanted or contract.symbol in wanted) and not self.exchange.is_expired(contract)
-        ]
-        assets = {contract.asset.code: contract.asset for contract in self.exchange.contracts.values()}
-        indices = [row for asset in assets.values() for row in wire.index_tickers(self.exchange, asset)]
-        return {"tickers": rows + [row for row in indices if not wanted or row["symbol"].upper() in wanted]}
-
-    def ticker(self, call: Call) -> Json:
-        """GET /tickers/{symbol}."""
-        try:
-            contract = self.exchange.contract(call.request.path_params["symbol"])
-        except UnknownSymbolError:
-            raise _NotFoundError from None
-        return {"ticker": wire.ticker(self.exchange, contract)}
-
-    def orderbook(self, call: Call) -> Json:
-        """GET /orderbook."""
-        return {"orderBook": wire.order_book(self.exchange, self.exchange.contract(call.params.require("symbol")))}
-
-    def history(self, call: Call) -> Json:
-        """GET /history: the public trades before ``lastTime``, newest first."""
-        contract = self.exchange.contract(call.params.require("symbol"))
-        before = call.params.timestamp("lastTime")
-        last = self.exchange.now if before is None else min(before, self.exchange.now)
-        return {"history": wire.trades(self.exchange.market.trades(contract, last, TRADES_PER_PAGE))}
-
-    def funding_rates(self, call: Call) -> Json:
-        """GET /historical-funding-rates, oldest first, up to the period that has begun."""
-        contract = self.exchange.contract(call.params.require("symbol"))
-        if contract.expiry is not None:
-            raise BadArgumentError("Argument invalid: symbol")
-        market, hours = self.exchange.market, []
-        hour = market.begin + HOUR
-        while hour <= self.exchange.now:
-            hours.append(hour)
-            hour += HOUR
-        return {
-            "rates": [
-                {
-                    "timestamp": iso(hour),
-                    "fundingRate": market.funding(contract, hour),
-                    "relativeFundingRate": market.relative_funding(contract, hour),
-                }
-                for hour in hours
-            ]
-        }
-
-    def chart_symbols(self, call: Call) -> list[str]:
-        """GET /api/charts/v1/{tick_type}."""
-        if call.request.path_params["tick_type"] not in TICK_TYPES:
-            raise _NotFoundError
-        return list(self.exchange.contracts)
-
-    def chart_resolutions(self, call: Call) -> list[str]:
-        """GET /api/charts/v1/{tick_type}/{symbol}."""
-        if call.request.path_params["symbol"].upper() not in self.chart_symbols(call):
-            raise _NotFoundError
-        return list(RESOLUTIONS)
-
-    def candles(self, call: Call) -> Json:
-        """GET /api/charts/v1/{tick_type}/{symbol}/{resolution}; ``from`` and ``to`` in seconds."""
-        path = call.request.path_params
-        if path["resolution"] not in self.chart_resolutions(call):
-            raise _NotFoundError
-        seconds, contract = RESOLUTIONS[path["resolution"]], self.exchange.contract(path["symbol"])
-        now = self.exchange.now
-        count = call.params.count(CANDLES_LIMIT, CANDLES_LIMIT)
-        start, end = call.params.integer("from"), call.params.integer("to")
-        last = min(now, now if end is None else float(end))
-        oldest = math.ceil(self.exchange.market.begin / seconds) * seconds
-        if start is None:
-            # The newest ones; what is more is older.
-            begin = max((last // seconds - count + 1) * seconds, oldest)
-            more = begin > oldest
-        else:
-            begin = max(math.ceil(start / seconds) * seconds, oldest)
-            more = begin + count * seconds <= last
-        stop = min(last, begin + (count - 1) * seconds)
-        table = self.exchange.market.candles(path["tick_type"], contract, seconds, begin, now, stop)
-        return {"candles": wire.candles(table, path["tick_type"]), "more_candles": more}
-
-    # The account --------------------------------------------------------------------------------------------------
-
-    def accounts(self, call: Call) -> Json:
-        """GET /accounts."""
-        return {"accounts": wire.accounts(self.exchange, call.account)}
-
-    def openpositions(self, call: Call) -> Json:
-        """GET /openpositions."""
-        return {"openPositions": wire.open_positions(self.exchange, call.account)}
-
-    def openorders(self, call: Call) -> Json:
-        """GET /openorders, newest first."""
-        orders = sorted(call.account.orders.values(), key=lambda order: order.received, reverse=True)
-        return {"openOrders": [wire.open_order(order) for order in orders]}
-
-    def fills(self, call: Call) -> Json:
-        """GET /fills, newest first, a page of those before ``lastFillTime`` if given."""
-        before = call.params.timestamp("lastFillTime")
-        # Times on the wire have milliseconds; they are compared as they are shown.
-        chosen = [f for f in reversed(call.account.fills) if before is None or round(f.time, 3) < before]
-        return {"fills": [wire.fill(item, with_pnl=before is None) for item in chosen[:FILLS_PER_PAGE]]}
-
-    def account_log(self, call: Call) -> Json:
-        """GET /account-log: times in milliseconds, ids inclusive."""
-        params = call.params
-        since, before = params.integer("since"), params.integer("before")
-        first, last = params.integer("from"), params.integer("to")
-        infos = params.all("info")
-        count = params.count(LOG_ROWS_DEFAULT, LOG_ROWS_LIMIT)
-        chosen = [
-            row
-            for row in call.account.log
-            if (since is None or round(row.date * 1000) >= since)
-            and (before is None or round(row.date * 1000) < before)
-            and (first is None or row.id >= first)
-            and (last is None or row.id <= last)
-            and (not infos or row.info in infos)
-        ]
-        if params.choice("sort", ("asc", "desc"), "desc") == "desc":
-            chosen.reverse()
-        return {"accountUid": call.account.uid, "logs": [wire.log_row(row) for row in chosen[:count]]}
-
-    def check_key(self, call: Call) -> Json:
-        """GET /api-keys/v3/check."""
-        return {
-            "apiKey": call.request.headers["APIKey"],
-            "accountUid": call.account.uid,
-            "createdAt": iso(call.account.opened),
-            "permissions": {"general": "FULL_ACCESS", "transfer": "NO_ACCESS"},
-        }
-
-    # Orders -------------------------------------------------------------------------------------------------------
-
-    def sendorder(self, call: Call) -> Json:
-        """POST /sendorder."""
-        request = order_request(call.params)
-        outcome = self.exchange.submit(call.account, request)
-        status = wire.send_status(outcome, received=self.exchange.now, cli_ord_id=request.cli_ord_id)
-        return {"sendStatus": status}
-
-    def editorder(self, call: Call) -> Json:
-        """POST /editorder."""
-        params = call.params
-        order_id, cli_ord_id = params.get("orderId"), params.get("cliOrdId")
-        if order_id is None and cli_ord_id is None:
-            raise MissingArgumentError("orderId")
-        outcome = self.exchange.edit(
-            call.account,
-            order_id=order_id,
-            cli_ord_id=cli_ord_id,
-            size=params.number("size"),
-            limit_price=params.number("limitPrice"),
-            stop_price=params.number("stopPrice"),
-            absolute=params.choice("qtyMode", ("ABSOLUTE", "RELATIVE"), "RELATIVE") == "ABSOLUTE",
-        )
-        status = wire.edit_status(outcome, received=self.exchange.now, order_id=order_id, cli_ord_id=cli_ord_id)
-        return {"editStatus": status}
-
-    def orders_status(self, call: Call) -> Json:
-        """POST /orders/status: open orders and those closed in the last seconds."""
-        wanted = {*call.params.all("orderIds"), *call.params.all("cliOrdIds")}
-        rows = [
-            (order, "TRIGGER_PLACED" if order.is_trigger else "ENTERED_BOOK", "NEW_USER_ORDER")
-            for order in call.account.orders.values()
-        ] + [
-            (closed.order, closed.status, closed.reason)
-            for closed in call.account.closed
-            if closed.time >= self.exchange.now - CLOSED_SECONDS
-        ]
-        return {
-            "orders": [
-                wire.order_status(order, status, reason)
-                for order, status, reason in rows
-                if not wanted or wanted & {order.order_id, order.cli_ord_id}
-            ]
-        }
-
-    def cancelorder(self, call: Call) -> Json:
-        """POST /cancelorder."""
-        order_id, cli_ord_id = call.params.get("order_id"), call.params.get("cliOrdId")
-        if order_id is None and cli_ord_id is None:
-            raise MissingArgumentError("order_id")
-        outcome = self.exchange.cancel(call.account, order_id=order_id, cli_ord_id=cli_ord_id)
-        status = wire.cancel_status(outcome, received=self.exchange.now, order_id=order_id, cli_ord_id=cli_ord_id)
-        return {"cancelStatus": status}
-
-    def cancelallorders(self, call: Call) -> Json:
-        """POST /cancelallorders."""
-        symbol = call.params.get("symbol")
-        outcomes = self.exchange.cancel_all(call.account, symbol)
-        return {"cancelStatus": wire.cancel_all_status(outcomes, received=self.exchange.now, symbol=symbol)}
-
-
-def json_response(payload: Any, status: int = 200) -> Response:
-    """A response with a JSON body; not-a-number is an error here rather than a surprise for a client."""
-    text = json.dumps(payload, allow_nan=False, separators=(",", ":"))
-    return Response(text, status, media_type="application/json")
+    return endpoint

@@ -4,16 +4,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kfut_analytics.contracts import fee, pnl
+from kfut_analytics.contracts import fee, notional, pnl
 from kfut_analytics.paper.account import TAKER_FEE, Account
 from kfut_analytics.paper.instruments import Contract
 from kfut_analytics.paper.margin import FlexState, SingleState, flex_state, single_state
 from kfut_analytics.paper.orders import TRIGGER_TYPES, Order, OrderRequest
+from kfut_analytics.paper.preferences import REJECT_TAKER, tier_leverage
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
     from kfut_analytics.paper.exchange import Exchange
+
+# The matching engine's words for refusals that come with a REJECT event.
+REJECT_REASONS = {"postWouldExecute": "POST_WOULD_EXECUTE", "iocWouldNotExecute": "IOC_WOULD_NOT_EXECUTE"}
+# The words of orders/status for the same and other refusals (api-facts 4.6).
+UPDATE_REASONS = {
+    "postWouldExecute": "POST_WOULD_EXECUTE_REASON",
+    "iocWouldNotExecute": "IOC_WOULD_NOT_EXECUTE_REASON",
+    "selfFill": "WOULD_EXECUTE_SELF_REASON",
+    "wouldNotReducePosition": "WOULD_NOT_REDUCE_POSITION",
+    "insufficientAvailableFunds": "NOT_ENOUGH_MARGIN",
+}
+# The words of the order history for what the matching engine refuses (api-facts 4.5).
+ORDER_ERRORS = {
+    "outsidePriceCollar": "PRICE_COLLAR",
+    "selfFill": "WOULD_EXECUTE_SELF",
+    "postWouldExecute": "POST_WOULD_EXECUTE",
+    "iocWouldNotExecute": "IOC_WOULD_NOT_EXECUTE",
+    "wouldNotReducePosition": "WOULD_NOT_REDUCE_POSITION",
+    "maxPositionViolation": "MAX_POSITION_EXCEEDED",
+    "fixedLeverageTooHigh": "FIXED_LEVERAGE_TOO_HIGH",
+    "insufficientAvailableFunds": "INSUFFICIENT_MARGIN",
+}
 
 PRICE_COLLAR = 0.10
 MAX_CLIENT_ID_LENGTH = 100
@@ -54,11 +77,7 @@ def refusal(exchange: Exchange, account: Account, order: Order) -> str | None:
     mark = exchange.market.mark(contract, exchange.now)
     if marketable and order.sign * (limit / mark - 1) > PRICE_COLLAR:
         return "outsidePriceCollar"
-    same_contract = [other for other in account.orders.values() if other.contract is contract and not other.is_trigger]
-    if any(
-        other.side != order.side and other.limit_price is not None and order.sign * (limit - other.limit_price) >= 0
-        for other in same_contract
-    ):
+    if account.preferences.self_trade == REJECT_TAKER and crossed(account, order):
         return "selfFill"
     if order.order_type == "post" and marketable:
         return "postWouldExecute"
@@ -68,10 +87,32 @@ def refusal(exchange: Exchange, account: Account, order: Order) -> str | None:
         return "iocWouldNotExecute"
     if order.reduce_only:
         return None
-    waiting = sum(other.remaining for other in same_contract if other.side == order.side)
-    if abs(account.position_size(contract) + order.sign * (order.remaining + waiting)) > contract.max_position:
+    waiting = sum(other.remaining for other in _resting(account, contract) if other.side == order.side)
+    largest = abs(account.position_size(contract) + order.sign * (order.remaining + waiting))
+    if largest > contract.max_position:
         return "maxPositionViolation"
+    leverage = account.preferences.leverage.get(contract.symbol)
+    if leverage is not None and leverage > tier_leverage(
+        contract, float(notional(largest, mark, inverse=contract.inverse))
+    ):
+        return "fixedLeverageTooHigh"
     return None if _affordable(exchange, account, order) else "insufficientAvailableFunds"
+
+
+def crossed(account: Account, order: Order) -> list[Order]:
+    """The account's own resting orders that an order would meet."""
+    assert order.limit_price is not None
+    return [
+        other
+        for other in _resting(account, order.contract)
+        if other.side != order.side
+        and other.limit_price is not None
+        and order.sign * (order.limit_price - other.limit_price) >= 0
+    ]
+
+
+def _resting(account: Account, contract: Contract) -> list[Order]:
+    return [other for other in account.orders.values() if other.contract is contract and not other.is_trigger]
 
 
 def _affordable(exchange: Exchange, account: Account, order: Order) -> bool:

@@ -32,6 +32,7 @@ from kfut_analytics.paper.orders import (
     Cancelled,
     Closed,
     Edited,
+    EditRequest,
     Event,
     Executed,
     Order,
@@ -44,16 +45,6 @@ from kfut_analytics.paper.orders import (
 logger = logging.getLogger("kfut_analytics.paper")
 
 MARKET_ORDER_PROTECTION = Decimal("0.01")
-# The matching engine's words for refusals that come with a REJECT event.
-_REJECT_REASONS = {"postWouldExecute": "POST_WOULD_EXECUTE", "iocWouldNotExecute": "IOC_WOULD_NOT_EXECUTE"}
-# The words of orders/status for the same and other refusals (api-facts 4.6).
-_UPDATE_REASONS = {
-    "postWouldExecute": "POST_WOULD_EXECUTE_REASON",
-    "iocWouldNotExecute": "IOC_WOULD_NOT_EXECUTE_REASON",
-    "selfFill": "WOULD_EXECUTE_SELF_REASON",
-    "wouldNotReducePosition": "WOULD_NOT_REDUCE_POSITION",
-    "insufficientAvailableFunds": "NOT_ENOUGH_MARGIN",
-}
 
 
 class UnknownSymbolError(Exception):
@@ -154,7 +145,8 @@ class Exchange:
             end = round(when, 3)
             if end <= self.now:
                 return
-            due: list[tuple[float, int, Account, Order]] = []
+            # An instant without an order is when the account's dead man's switch goes off.
+            due: list[tuple[float, int, Account, Order | None]] = []
             ties = itertools.count()
 
             def watch(account: Account, order: Order) -> None:
@@ -163,13 +155,17 @@ class Exchange:
                     heapq.heappush(due, (crossing, next(ties), account, order))
 
             for account in self.accounts.values():
-                for order in account.orders.values():
-                    watch(account, order)
+                if account.cancel_at is not None and account.cancel_at <= end:
+                    heapq.heappush(due, (account.cancel_at, next(ties), account, None))
+                for resting in account.orders.values():
+                    watch(account, resting)
             hour = (math.floor(self.now / HOUR) + 1) * HOUR
             while (due and due[0][0] <= end) or hour <= end:
                 if due and due[0][0] < hour:
                     self.now, _, account, order = heapq.heappop(due)
-                    if account.orders.get(order.order_id) is order:
+                    if order is None:
+                        self._withdraw_all(account)
+                    elif account.orders.get(order.order_id) is order:
                         self._meet(account, order)
                         # It, or the limit order its trigger became, may meet the market again.
                         open_still = account.orders.get(order.order_id)
@@ -180,6 +176,12 @@ class Exchange:
                     self._full_hour()
                     hour += HOUR
             self.now = end
+
+    def _withdraw_all(self, account: Account) -> None:
+        """The dead man's switch goes off."""
+        account.cancel_at = None
+        for order in list(account.orders.values()):
+            self._close(account, order, "CANCELLED", "DEAD_MAN_SWITCH")
 
     def _crossing(self, order: Order, end: float) -> float | None:
         """First instant after now and up to ``end`` at which the market reaches an order."""
@@ -219,12 +221,14 @@ class Exchange:
         traded = sum(size for _, size in self.book(order.contract).take(order.side, size, order.limit_price))
         if traded:
             self._execute(account, order, round(traded, 10), order.limit_price, maker=True)
+            self._record_fill(account, account.fills[-1].order, order)
             if order.remaining == 0:
                 self._close(account, order, "FULLY_EXECUTED", "FULL_FILL")
 
     def _fire(self, account: Account, trigger: Order) -> None:
         """A trigger becomes an order under the same id, limit or market."""
         del account.orders[trigger.order_id]
+        account.record("activated", self.now, trigger)
         order = trigger.snapshot()
         order.stop_price, order.updated = None, self.now
         if order.limit_price is None:
@@ -232,7 +236,7 @@ class Exchange:
             order.limit_price = self._protected_price(order.contract, order.side)
         else:
             order.order_type = "lmt"
-        outcome = self._match(account, order)
+        outcome = self._match(account, order, reason="stop_order_triggered")
         logger.debug("trigger %s fired: %s", order.order_id, outcome.status)
 
     def _full_hour(self) -> None:
@@ -284,6 +288,7 @@ class Exchange:
             )
             if order.is_trigger:
                 account.orders[order.order_id] = order
+                account.record("placed", self.now, order, "new_user_order")
                 outcome = Outcome("placed", order, (Placed(order.snapshot()),))
             else:
                 if order.limit_price is None:
@@ -293,33 +298,18 @@ class Exchange:
                 account.client_ids.add(request.cli_ord_id)
             return outcome
 
-    def edit(
-        self,
-        account: Account,
-        *,
-        order_id: str | None = None,
-        cli_ord_id: str | None = None,
-        size: Decimal | None = None,
-        limit_price: Decimal | None = None,
-        stop_price: Decimal | None = None,
-        absolute: bool = False,
-    ) -> Outcome:
-        """Change an open order in place; a refused change leaves it as it was.
-
-        Parameters
-        ----------
-        size
-            The new open size, or with ``absolute`` the new size including what is filled.
-        """
+    def edit(self, account: Account, request: EditRequest) -> Outcome:
+        """Change an open order in place; a refused change leaves it as it was."""
         with self.lock:
-            order = self.find(account, order_id=order_id, cli_ord_id=cli_ord_id)
+            order = self.find(account, order_id=request.order_id, cli_ord_id=request.cli_ord_id)
             if order is None:
                 return Outcome("orderForEditNotFound")
+            size, limit_price, stop_price = request.size, request.limit_price, request.stop_price
             if stop_price is not None and not order.is_trigger:
                 return Outcome("orderForEditNotAStop")
             new_size = to_decimal(order.size)
             if size is not None:
-                new_size = size if absolute else size + to_decimal(order.filled)
+                new_size = size if request.absolute else size + to_decimal(order.filled)
             refused = checks.off_grid(order.contract, size=new_size, prices=(limit_price, stop_price))
             if refused or float(new_size) <= order.filled:
                 return Outcome(refused or "invalidSize")
@@ -337,12 +327,19 @@ class Exchange:
                 refused = checks.refusal(self, account, edited)
                 account.orders[order.order_id] = order
                 if refused:
+                    error = checks.ORDER_ERRORS[refused]
+                    account.record("edit rejected", self.now, edited, "edited_by_user", old=old, error=error)
                     return Outcome(refused)
             edited.updated = self.now
             account.orders[order.order_id] = edited
+            account.record("updated", self.now, edited, "edited_by_user", old=old)
             events: list[Event] = [Edited(old, edited.snapshot())]
             if not edited.is_trigger:
-                events += self._take(account, edited)
+                before = edited.snapshot()
+                taken = self._take(account, edited)
+                events += taken
+                if taken:
+                    self._record_fill(account, before, edited)
                 if edited.remaining == 0:
                     self._close(account, edited, "FULLY_EXECUTED", "FULL_FILL")
             return Outcome("edited", edited, tuple(events))
@@ -370,25 +367,34 @@ class Exchange:
             chosen = [o for o in account.orders.values() if contract is None or o.contract is contract]
             return [self.cancel(account, order_id=order.order_id) for order in chosen]
 
+    def cancel_all_after(self, account: Account, seconds: int) -> None:
+        """Arm the dead man's switch, or disarm it with 0."""
+        with self.lock:
+            account.cancel_at = round(self.now + seconds, 3) if seconds else None
+
     def find(self, account: Account, *, order_id: str | None = None, cli_ord_id: str | None = None) -> Order | None:
         """An open order by either id."""
         if order_id is not None:
             return account.orders.get(order_id)
         return next((o for o in account.orders.values() if cli_ord_id and o.cli_ord_id == cli_ord_id), None)
 
-    def _match(self, account: Account, order: Order) -> Outcome:
-        """Check an order against position, margin and book, then execute it and rest what is left."""
+    def _match(self, account: Account, order: Order, reason: str = "new_user_order") -> Outcome:
+        """Check an order against position, margin and book, then execute it and rest what is left.
+
+        The journal shows it as it was after that: an order that was filled at once is placed with nothing open.
+        """
         reduced: float | None = None
         if order.reduce_only:
             reducible = self._reducible(account, order)
             if reducible == 0:
-                return self._reject(account, order, "wouldNotReducePosition")
+                return self._reject(account, order, "wouldNotReducePosition", reason)
             reduced = round(max(order.remaining - reducible, 0.0), 10)
             order.size = round(order.size - reduced, 10)
         refused = checks.refusal(self, account, order)
         if refused:
-            return self._reject(account, order, refused)
+            return self._reject(account, order, refused, reason)
         events = self._take(account, order)
+        account.record("placed", self.now, order, reason)
         if order.remaining == 0:
             self._close(account, order, "FULLY_EXECUTED", "FULL_FILL")
         elif order.order_type in ("lmt", "post"):
@@ -407,21 +413,30 @@ class Exchange:
         """Execute what the book gives at the order's limit or better."""
         assert order.limit_price is not None
         events: list[Event] = []
+        # Unless an order that would meet its owner was refused, those in its way are withdrawn.
+        for maker in checks.crossed(account, order):
+            self._close(account, maker, "CANCELLED", "CANCELLED_BY_SELF_TRADE")
         for price, size in self.book(order.contract).take(order.side, order.remaining, order.limit_price):
             before = order.snapshot()
             fill = self._execute(account, order, size, price, maker=False)
             events.append(Executed(fill.fill_id, price, size, before))
         return events
 
-    def _reject(self, account: Account, order: Order, status: str) -> Outcome:
-        self._close(account, order, "REJECTED", _UPDATE_REASONS.get(status))
-        reason = _REJECT_REASONS.get(status)
+    def _reject(self, account: Account, order: Order, status: str, cause: str) -> Outcome:
+        self._close(account, order, "REJECTED", checks.UPDATE_REASONS.get(status))
+        account.record("rejected", self.now, order, cause, error=checks.ORDER_ERRORS[status])
+        reason = checks.REJECT_REASONS.get(status)
         return Outcome(status, order, (Rejected(order.snapshot(), reason),)) if reason else Outcome(status)
 
     def _close(self, account: Account, order: Order, status: str, reason: str | None) -> None:
         """An order is no longer open; for a few seconds its status can still be asked for."""
         account.orders.pop(order.order_id, None)
         account.closed.append(Closed(order.snapshot(), status, reason, self.now))
+        if status == "CANCELLED" and reason is not None:
+            account.record("cancelled", self.now, order, reason.lower())
+
+    def _record_fill(self, account: Account, before: Order, order: Order) -> None:
+        account.record("updated", self.now, order, "partial_fill" if order.remaining else "full_fill", old=before)
 
     def _execute(self, account: Account, order: Order, size: float, price: float, *, maker: bool) -> Fill:
         contract = order.contract

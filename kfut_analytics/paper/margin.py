@@ -16,7 +16,7 @@ from kfut_analytics.paper.instruments import ASSETS, Contract
 from kfut_analytics.paper.market import Market
 from kfut_analytics.paper.orders import Order
 
-HAIRCUTS = {"usd": 0.0, "xbt": 0.02}
+HAIRCUTS = {"usd": 0.0, "xbt": 0.02, "eth": 0.03}
 """Share of a currency's value that does not count as collateral in the multi-collateral wallet."""
 
 SINGLE_COLLATERAL_WALLETS = {"fi_xbtusd": "xbt", "fi_ethusd": "eth"}
@@ -86,7 +86,8 @@ def requirements(
 ) -> Requirements:
     """What the wallet's positions require, and with its open orders (and ``extra``, if given).
 
-    Contracts on the same underlying net: the larger of what all longs and what all shorts require. With orders,
+    Contracts on the same underlying net: the larger of what all longs and what all shorts require; those with
+    isolated margin stand alone, and require at least what their leverage says (api-facts 6.7 and 6.8). With orders,
     every contract counts once as if all its buys and once as if all its sells were filled.
     """
     positions = [p for p in account.positions.values() if p.contract.wallet == wallet]
@@ -102,11 +103,12 @@ def requirements(
     with_orders: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     maintenance: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     for contract, (size, buys, sells) in exposures.items():
-        mark, asset = market.mark(contract, now), contract.asset.code
-        initial[asset][size < 0] += _margin(contract, size, mark)
-        maintenance[asset][size < 0] += _margin(contract, size, mark, maintenance=True)
-        with_orders[asset][0] += _margin(contract, max(size + buys, 0.0), mark)
-        with_orders[asset][1] += _margin(contract, max(sells - size, 0.0), mark)
+        mark, leverage = market.mark(contract, now), account.preferences.leverage.get(contract.symbol)
+        group = contract.asset.code if leverage is None else contract.symbol
+        initial[group][size < 0] += _margin(contract, size, mark, leverage)
+        maintenance[group][size < 0] += _margin(contract, size, mark, maintenance=True)
+        with_orders[group][0] += _margin(contract, max(size + buys, 0.0), mark, leverage)
+        with_orders[group][1] += _margin(contract, max(sells - size, 0.0), mark, leverage)
     return Requirements(
         initial=_netted(initial.values()),
         initial_with_orders=_netted(with_orders.values()),
@@ -173,9 +175,13 @@ def _trigger_price(portfolio: float, exposure: float, level: float, price: float
     return 1 / coins_per_dollar if coins_per_dollar > 0 else 0.0
 
 
-def _margin(contract: Contract, size: float, mark: float, *, maintenance: bool = False) -> float:
+def _margin(
+    contract: Contract, size: float, mark: float, leverage: float | None = None, *, maintenance: bool = False
+) -> float:
     value = float(notional(size, mark, inverse=contract.inverse))
     required = margin_requirement(value, contract.tiers, maintenance=maintenance)
+    if leverage is not None:
+        required = max(required, abs(value) / leverage)
     return required / mark if contract.inverse else required
 
 

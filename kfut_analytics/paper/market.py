@@ -53,6 +53,7 @@ _FAST_WAVES = ((97.0, 0.4e-4), (660.0, 0.8e-4))
 # Streams of random numbers that must not overlap.
 _COMMON, _OWN, _DAILY_VOLATILITY, _PREMIUM = range(4)
 _BLOCK = 3600
+_OPEN_SHARE = 0.6
 
 
 class Candles(NamedTuple):
@@ -239,13 +240,17 @@ class Market:
     # Views of the past ------------------------------------------------------------------------------------------
 
     def times(self, start: float, end: float) -> Floats:
-        """The instants in (start, end] at which prices change and orders are looked at; ``end`` is always one."""
+        """The instants in (start, end] at which orders are looked at: `instants`, and always ``end``."""
+        instants = self.instants(start, end)
+        return instants if len(instants) and instants[-1] == end else np.append(instants, end)
+
+    def instants(self, start: float, end: float) -> Floats:
+        """The instants in (start, end] at which prices change."""
         past_end = min(end, self.opened)
         past = GRID * np.arange(math.floor(start / GRID) + 1, math.floor(past_end / GRID) + 1)
         first = max(start, self.opened)
         ahead = self.opened + np.arange(math.floor(first - self.opened) + 1, math.floor(end - self.opened) + 1)
-        instants = np.concatenate([past[past > start], ahead])
-        return instants if len(instants) and instants[-1] == end else np.append(instants, end)
+        return np.concatenate([past[past > start], ahead])
 
     def candles(
         self, tick_type: TickType, contract: Contract, seconds: int, start: float, now: float, end: float | None = None
@@ -286,7 +291,11 @@ class Market:
     def trades(self, contract: Contract, before: float, count: int) -> Trades:
         """The latest public trades before a time: one per instant of the grid, at the price the candles show."""
         last = math.ceil(before / GRID) - 1
-        instants: Floats = GRID * np.arange(last - count + 1, last + 1, dtype=np.float64)
+        return self.numbered_trades(contract, last - count + 1, last)
+
+    def numbered_trades(self, contract: Contract, first: int, last: int) -> Trades:
+        """The public trades from one number to another; a trade's number is that of its instant on the grid."""
+        instants: Floats = GRID * np.arange(first, last + 1, dtype=np.float64)
         instants = instants[instants >= max(self.begin, contract.opening)]
         size = self._volume(contract, instants)
         traded = size > 0
@@ -296,6 +305,23 @@ class Market:
         draws = uniform(key, number)
         uid = [str(uuid.UUID(int=(key & (2**64 - 1)) << 64 | int(draw * 2**63), version=4)) for draw in draws]
         return Trades(uid, number, instants, self._prices("trade", contract, instants), size, draws < 0.5)
+
+    def open_interest(self, contract: Contract, times: Floats) -> Floats:
+        """Contracts open at some times (ascending): a share of what was traded in the day before."""
+        if not len(times):
+            return np.empty(0)
+        first, last = np.ceil((times - DAY) / GRID).astype(np.int64), np.floor(times / GRID).astype(np.int64)
+        volume = self._volume(contract, GRID * np.arange(first[0], last[-1] + 1, dtype=np.float64))
+        traded = np.concatenate([[0.0], np.cumsum(volume)])
+        result: Floats = np.round(
+            _OPEN_SHARE * (traded[last - first[0] + 1] - traded[first - first[0]]), contract.precision
+        )
+        return result
+
+    def basis(self, contract: Contract, times: Floats) -> Floats:
+        """Mark price relative to the index at some times, 0 when they are equal."""
+        result: Floats = self.mark(contract, times) / self.index(contract.asset, times) - 1
+        return result
 
     def _volume(self, contract: Contract, instants: Floats) -> Floats:
         """Contracts traded at each instant of the grid, on the size step."""

@@ -30,6 +30,24 @@ class OrderRequest:
     process_before: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class EditRequest:
+    """What a trader wants changed in an order named by either id; what is ``None`` stays.
+
+    Attributes
+    ----------
+    size
+        The new open size, or with ``absolute`` the new size including what is filled.
+    """
+
+    order_id: str | None = None
+    cli_ord_id: str | None = None
+    size: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    absolute: bool = False
+
+
 @dataclass(slots=True)
 class Order:
     """An order on the exchange.
@@ -130,6 +148,33 @@ class Closed:
     status: str
     reason: str | None
     time: float
+
+
+Change = Literal["placed", "updated", "cancelled", "rejected", "edit rejected", "activated"]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An entry of an account's journal of orders.
+
+    Attributes
+    ----------
+    order
+        The order after the change; for a rejected one the order that was attempted.
+    reason
+        Why it happened, in the exchange's lower-case words.
+    old
+        The order before an update or a rejected edit.
+    error
+        Why it was refused, in the exchange's words.
+    """
+
+    change: Change
+    time: float
+    order: Order
+    reason: str = ""
+    old: Order | None = None
+    error: str = ""
 
 
 Event = Placed | Executed | Rejected | Cancelled | Edited

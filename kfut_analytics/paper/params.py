@@ -10,11 +10,13 @@ from typing import cast
 from urllib.parse import parse_qsl
 
 from kfut_analytics.paper.book import Side
-from kfut_analytics.paper.orders import ORDER_TYPES, TRIGGER_TYPES, OrderRequest, Signal
+from kfut_analytics.paper.history import Window, resume_position
+from kfut_analytics.paper.orders import ORDER_TYPES, TRIGGER_TYPES, EditRequest, OrderRequest, Signal
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?")
 _INTEGER = re.compile(r"[+-]?\d{1,18}")
 _MAX_DIGITS = 40
+EVENTS_LIMIT = 1000
 
 
 class BadArgumentError(Exception):
@@ -95,6 +97,12 @@ class Params:
             raise BadArgumentError(f"Argument invalid: {name}")
         return value
 
+    def flag(self, name: str) -> bool | None:
+        """A truth value, ``None`` when absent."""
+        if self.get(name) is None:
+            return None
+        return self.choice(name, ("true", "false")) == "true"
+
     def timestamp(self, name: str) -> float | None:
         """An ISO time as seconds since the epoch; without a zone it is UTC."""
         text = self.get(name)
@@ -105,6 +113,25 @@ class Params:
             return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
         except (ValueError, OverflowError):
             raise BadArgumentError(f"Argument invalid: {name}") from None
+
+
+def window(params: Params) -> Window:
+    """What is wanted of a list of the history.
+
+    Raises
+    ------
+    BadArgumentError
+        Also if the continuation token is none of this list in this order.
+    """
+    newest_first = params.choice("sort", ("asc", "desc"), "desc") == "desc"
+    token, resume = params.get("continuation_token"), None
+    if token is not None:
+        try:
+            resume = resume_position(token, newest_first=newest_first)
+        except ValueError:
+            raise BadArgumentError("Argument invalid: continuation_token") from None
+    count = params.count(EVENTS_LIMIT, EVENTS_LIMIT)
+    return Window(params.integer("since"), params.integer("before"), newest_first, count, resume)
 
 
 def order_request(params: Params) -> OrderRequest:
@@ -138,6 +165,33 @@ def order_request(params: Params) -> OrderRequest:
         stop_price=stop,
         cli_ord_id=params.get("cliOrdId"),
         trigger_signal=cast(Signal, params.choice("triggerSignal", ("mark", "index", "last"), "last")),
-        reduce_only=params.choice("reduceOnly", ("true", "false"), "false") == "true",
+        reduce_only=bool(params.flag("reduceOnly")),
         process_before=params.timestamp("processBefore"),
+    )
+
+
+def order_ids(params: Params, name: str) -> tuple[str | None, str | None]:
+    """The exchange's id under ``name`` and the client's id of an order.
+
+    Raises
+    ------
+    MissingArgumentError
+        If there is neither.
+    """
+    order_id, cli_ord_id = params.get(name), params.get("cliOrdId")
+    if order_id is None and cli_ord_id is None:
+        raise MissingArgumentError(name)
+    return order_id, cli_ord_id
+
+
+def edit_request(params: Params, name: str) -> EditRequest:
+    """The parameters of ``editorder``; the exchange's id is under ``name``."""
+    order_id, cli_ord_id = order_ids(params, name)
+    return EditRequest(
+        order_id=order_id,
+        cli_ord_id=cli_ord_id,
+        size=params.number("size"),
+        limit_price=params.number("limitPrice"),
+        stop_price=params.number("stopPrice"),
+        absolute=params.choice("qtyMode", ("ABSOLUTE", "RELATIVE"), "RELATIVE") == "ABSOLUTE",
     )

@@ -23,19 +23,22 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kfut_analytics.paper.api import Api, json_response
+from kfut_analytics.paper.api import Api
 from kfut_analytics.paper.auth import ApiKey
+from kfut_analytics.paper.call import json_response
 from kfut_analytics.paper.clock import iso
 from kfut_analytics.paper.exchange import Exchange
+from kfut_analytics.paper.faults import Faults, FaultyApp
+from kfut_analytics.paper.limits import Limits
 
 logger = logging.getLogger("kfut_analytics.paper")
 
 TICK_SECONDS = 1.0
 
 
-def application(exchange: Exchange, keys: dict[str, ApiKey]) -> Starlette:
+def application(exchange: Exchange, keys: dict[str, ApiKey], limits: Limits | None = None) -> Starlette:
     """The ASGI application around an engine."""
-    api = Api(exchange, keys)
+    api = Api(exchange, keys, limits)
 
     def not_found(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
@@ -65,6 +68,17 @@ def application(exchange: Exchange, keys: dict[str, ApiKey]) -> Starlette:
 class PaperServer:
     """A running paper exchange.
 
+    Parameters
+    ----------
+    exchange
+        The engine.
+    key
+        The key pair that opens one of its accounts.
+    port
+        Port on 127.0.0.1; 0 takes a free one.
+    enforce_limits
+        Whether the documented rate limits hold. Without them a client is refused nothing for asking often.
+
     Attributes
     ----------
     base_url
@@ -73,15 +87,19 @@ class PaperServer:
         The key pair of its account.
     exchange
         The engine behind it.
+    faults
+        What shall go wrong with the next calls.
     """
 
     base_url: str
     api_key: str
     api_secret: str
     exchange: Exchange
+    faults: Faults
 
-    def __init__(self, exchange: Exchange, key: ApiKey, *, port: int = 0) -> None:
+    def __init__(self, exchange: Exchange, key: ApiKey, *, port: int = 0, enforce_limits: bool = False) -> None:
         self.exchange = exchange
+        self.faults = Faults()
         self.api_key, self.api_secret = key.public, key.secret
         # With its protocol named, asyncio switches off Nagle's delay of 40 ms per answer.
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -95,7 +113,11 @@ class PaperServer:
             raise
         self.base_url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         config = uvicorn.Config(
-            application(exchange, {key.public: key}),
+            FaultyApp(
+                application(exchange, {key.public: key}, Limits() if enforce_limits else None),
+                self.faults,
+                self._hang_up,
+            ),
             loop="asyncio",
             ws="none",
             lifespan="on",
@@ -115,6 +137,13 @@ class PaperServer:
             time.sleep(0.002)
         atexit.register(self.close)
         logger.info("paper exchange at %s", self.base_url)
+
+    def _hang_up(self, client: tuple[str, int]) -> None:
+        """Close a client's connection after what was written to it."""
+        for connection in self._server.server_state.connections:
+            transport = connection.transport
+            if transport.get_extra_info("peername") == client:
+                transport.close()
 
     def close(self) -> None:
         """Stop the server and free its port; a second call does nothing."""

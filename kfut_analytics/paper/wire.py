@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, fields
 from typing import Any
 
+import numpy as np
+
 from kfut_analytics.contracts import plain, to_decimal
 from kfut_analytics.paper.account import Account, Fill, LogRow
 from kfut_analytics.paper.clock import DAY, iso
@@ -28,7 +30,7 @@ Json = dict[str, Any]
 
 _SIGNALS = {"mark": "mark_price", "last": "last_price", "index": "spot_price"}
 _LOG_FIELDS = [column.name for column in fields(LogRow)]
-_FLEX_NAMES = {"usd": "USD", "xbt": "BTC"}
+_FLEX_NAMES = {"usd": "USD", "xbt": "BTC", "eth": "ETH"}
 
 
 def instrument(exchange: Exchange, contract: Contract) -> Json:
@@ -101,7 +103,7 @@ def ticker(exchange: Exchange, contract: Contract) -> Json:
     row |= {
         "vol24h": round(volume, 4),
         "volumeQuote": round(quote_volume, 4),
-        "openInterest": round(volume * 0.6, contract.precision),
+        "openInterest": float(market.open_interest(contract, np.array([now]))[0]),
         "open24h": opened,
         "high24h": float(day.high.max()),
         "low24h": float(day.low.min()),
@@ -202,7 +204,8 @@ def _flex(state: FlexState) -> Json:
 
 
 def open_positions(exchange: Exchange, account: Account) -> list[Json]:
-    """``openPositions``."""
+    """``openPositions``; those with isolated margin name their leverage."""
+    chosen = account.preferences
     return [
         {
             "side": "long" if position.size > 0 else "short",
@@ -212,8 +215,15 @@ def open_positions(exchange: Exchange, account: Account) -> list[Json]:
             "size": abs(position.size),
             "unrealizedPnl": unrealized_pnl(position, exchange.market, exchange.now),
             "unrealizedFunding": accrued_funding(account, position, exchange.market, exchange.now),
-            "pnlCurrency": position.contract.asset.base if position.contract.inverse else "USD",
+            "pnlCurrency": chosen.pnl_currency.get(
+                position.contract.symbol, position.contract.asset.base if position.contract.inverse else "USD"
+            ),
         }
+        | (
+            {"maxFixedLeverage": chosen.leverage[position.contract.symbol]}
+            if position.contract.symbol in chosen.leverage
+            else {}
+        )
         for position in account.positions.values()
     ]
 
@@ -327,6 +337,24 @@ def edit_status(outcome: Outcome, *, received: float, order_id: str | None, cli_
     } | {name: value for name, value in named.items() if value is not None}
 
 
+def batch_status(
+    outcome: Outcome,
+    status: str | None = None,
+    *,
+    tag: str | None = None,
+    order_id: str | None = None,
+    cli_ord_id: str | None = None,
+) -> Json:
+    """A row of ``batchStatus``; an order that was not placed is known by its tag only."""
+    row: Json = {"status": status or outcome.status}
+    order = outcome.order
+    if order is not None and (tag is None or outcome.status == "placed"):
+        order_id, cli_ord_id = order.order_id, order.cli_ord_id
+    named = {"order_tag": tag, "order_id": order_id, "cliOrdId": cli_ord_id}
+    row |= {name: value for name, value in named.items() if value is not None}
+    return row | {"orderEvents": [event(item) for item in outcome.events]}
+
+
 def order_status(order: Order, status: str, reason: str | None) -> Json:
     """A row of ``orders/status``."""
     body = _order(order) | {"type": "TRIGGER_ORDER" if order.is_trigger else "ORDER"}
@@ -434,6 +462,11 @@ def candles(table: Candles, tick_type: TickType) -> list[Json]:
         {"time": int(time * 1000), "open": o, "high": h, "low": low, "close": c, "volume": volume}
         for time, o, h, low, c, volume in zip(table.time, *prices, volumes, strict=True)
     ]
+
+
+def decimals(values: Iterable[float]) -> list[str]:
+    """Numbers as texts."""
+    return [_decimal(float(value)) for value in values]
 
 
 def _price(value: float) -> str:

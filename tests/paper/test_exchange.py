@@ -6,7 +6,7 @@ import pytest
 
 from kfut_analytics.paper.clock import HOUR, ManualClock
 from kfut_analytics.paper.exchange import Exchange, UnknownSymbolError
-from kfut_analytics.paper.orders import Cancelled, Edited, Executed, OrderRequest, Placed, Rejected
+from kfut_analytics.paper.orders import Cancelled, Edited, EditRequest, Executed, OrderRequest, Placed, Rejected
 
 from .conftest import NOW
 
@@ -184,7 +184,7 @@ def test_an_edited_order_trades_if_it_now_crosses(exchange, account, send):
     contract = exchange.contract("PF_XBTUSD")
     placed = send("PF_XBTUSD", "buy", 0.01, "lmt", 50_000).order
     ask = Decimal(str(exchange.book(contract).asks[0][0]))
-    outcome = exchange.edit(account, order_id=placed.order_id, limit_price=ask)
+    outcome = exchange.edit(account, EditRequest(order_id=placed.order_id, limit_price=ask))
     assert (outcome.status, [type(event) for event in outcome.events]) == ("edited", [Edited, Executed])
     assert account.positions["PF_XBTUSD"].size == 0.01
     assert not account.orders
@@ -193,10 +193,16 @@ def test_an_edited_order_trades_if_it_now_crosses(exchange, account, send):
 def test_a_refused_edit_leaves_the_order(exchange, account, send):
     post = send("PF_XBTUSD", "buy", 0.01, "post", 50_000).order
     before = state(account)
-    edit = exchange.edit(account, order_id=post.order_id, limit_price=Decimal(95_000))
+    edit = exchange.edit(account, EditRequest(order_id=post.order_id, limit_price=Decimal(95_000)))
     assert edit.status == "postWouldExecute"
-    assert exchange.edit(account, order_id=post.order_id, size=Decimal(50)).status == "insufficientAvailableFunds"
-    assert exchange.edit(account, order_id=post.order_id, stop_price=Decimal(50_000)).status == "orderForEditNotAStop"
+    assert (
+        exchange.edit(account, EditRequest(order_id=post.order_id, size=Decimal(50))).status
+        == "insufficientAvailableFunds"
+    )
+    assert (
+        exchange.edit(account, EditRequest(order_id=post.order_id, stop_price=Decimal(50_000))).status
+        == "orderForEditNotAStop"
+    )
     assert state(account) == before
 
 

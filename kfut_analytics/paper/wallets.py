@@ -1,0 +1,51 @@
+"""Moving money between an account's own wallets."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from kfut_analytics.paper.account import Account
+from kfut_analytics.paper.exchange import Exchange
+from kfut_analytics.paper.margin import HAIRCUTS, SINGLE_COLLATERAL_WALLETS
+
+CURRENCIES: dict[str, tuple[str, ...]] = {
+    "cash": tuple(HAIRCUTS),
+    "flex": tuple(HAIRCUTS),
+    **{wallet: (currency,) for wallet, currency in SINGLE_COLLATERAL_WALLETS.items()},
+}
+"""The currencies that each wallet can hold, as the account log spells them."""
+
+_SPELLINGS = {"btc": "xbt"}
+
+
+class TransferError(Exception):
+    """The transfer is refused; the message is the exchange's word."""
+
+
+def move(exchange: Exchange, account: Account, source: str, target: str, unit: str, amount: Decimal) -> None:
+    """Move an amount from one wallet to another; two rows in the account log.
+
+    Raises
+    ------
+    TransferError
+        With ``invalidAccount``, ``invalidUnit``, ``invalidAmount`` or ``insufficientFunds``; nothing has changed.
+    """
+    if source == target or not {source, target} <= CURRENCIES.keys():
+        raise TransferError("invalidAccount")
+    currency = _SPELLINGS.get(unit.lower(), unit.lower())
+    if currency not in CURRENCIES[source] or currency not in CURRENCIES[target]:
+        raise TransferError("invalidUnit")
+    moved = float(amount)
+    if moved <= 0:
+        raise TransferError("invalidAmount")
+    if moved > available(exchange, account, source, currency):
+        raise TransferError("insufficientFunds")
+    account.move(exchange.now, source, target, currency, moved)
+
+
+def available(exchange: Exchange, account: Account, wallet: str, currency: str) -> float:
+    """How much of a currency can leave a wallet: what is held there and is not needed as margin."""
+    held = account.balances.get((wallet, currency), 0.0)
+    if wallet == "flex":
+        return min(held, exchange.flex(account).holdings[currency].available)
+    return min(held, exchange.single(account, wallet).available) if wallet in SINGLE_COLLATERAL_WALLETS else held

@@ -1,0 +1,96 @@
+"""The JSON of what the exchange tells about itself: market states, fees, notices, and rankings (api-facts 3A, 3B)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kfut_analytics.contracts import notional
+from kfut_analytics.paper import wire
+from kfut_analytics.paper.account import MAKER_FEE, TAKER_FEE, Account, Position
+from kfut_analytics.paper.clock import DAY, iso
+from kfut_analytics.paper.exchange import Exchange
+from kfut_analytics.paper.instruments import Contract
+from kfut_analytics.paper.margin import unrealized_pnl
+
+Json = dict[str, Any]
+
+# Uid and name of the fee schedules of linear and of inverse contracts.
+_SCHEDULES = {
+    False: ("5c3b0f56-36a5-4b39-9a41-6d2f6a6d0f01", "Linear Multi-Collateral Fees"),
+    True: ("5c3b0f56-36a5-4b39-9a41-6d2f6a6d0f02", "Inverse Single-Collateral Fees"),
+}
+_VOLUME_DAYS = 30
+# Open P&L relative to the position's value from which a position is in a percentile of the unwind queue.
+_PERCENTILES = ((0.05, 100), (0.01, 80), (0.0, 40))
+_LAST_PERCENTILE = 20
+
+
+def instrument_status(contract: Contract) -> Json:
+    """A market's state: this exchange knows neither dislocation nor extreme volatility."""
+    return {
+        "tradeable": contract.symbol,
+        "experiencingDislocation": False,
+        "priceDislocationDirection": None,
+        "experiencingExtremeVolatility": False,
+        "extremeVolatilityInitialMarginMultiplier": 1,
+    }
+
+
+def trading_instrument(exchange: Exchange, contract: Contract) -> Json:
+    """An instrument as this account may trade it."""
+    row = wire.instrument(exchange, contract) | {
+        "minimumTradeSize": float(contract.step),
+        "restricted": False,
+        "rebateLevels": [],
+        "feeScheduleUid": _SCHEDULES[contract.inverse][0],
+    }
+    return row
+
+
+def fee_schedules() -> list[Json]:
+    """``feeSchedules``, in percent: the fees that this exchange charges whatever the volume."""
+    tier = {"makerFee": MAKER_FEE * 100, "takerFee": TAKER_FEE * 100, "usdVolume": 0.0}
+    return [{"uid": uid, "name": name, "tiers": [tier]} for uid, name in _SCHEDULES.values()]
+
+
+def fee_volumes(exchange: Exchange, account: Account) -> dict[str, float]:
+    """USD traded in the last 30 days per fee schedule."""
+    volumes = {uid: 0.0 for uid, _ in _SCHEDULES.values()}
+    for fill in reversed(account.fills):
+        if fill.time < exchange.now - _VOLUME_DAYS * DAY:
+            break
+        inverse = fill.order.contract.inverse
+        volumes[_SCHEDULES[inverse][0]] += float(notional(fill.size, fill.price, inverse=inverse))
+    return {uid: round(volume, 2) for uid, volume in volumes.items()}
+
+
+def notifications(exchange: Exchange) -> list[Json]:
+    """When the dated contracts expire."""
+    expiries: dict[float, list[str]] = {}
+    for contract in exchange.contracts.values():
+        if contract.expiry is not None and not exchange.is_expired(contract):
+            expiries.setdefault(contract.expiry, []).append(contract.symbol)
+    return [
+        {
+            "type": "settlement",
+            "priority": "medium",
+            "note": f"{' and '.join(symbols)} will expire and be settled at the index price.",
+            "effectiveTime": iso(expiry, ms=False),
+        }
+        for expiry, symbols in sorted(expiries.items())
+    ]
+
+
+def unwind_queue(exchange: Exchange, account: Account) -> list[Json]:
+    """How soon each position would be taken to close a bankrupt one: the more profitable, the sooner."""
+    return [
+        {"symbol": position.contract.symbol, "percentile": _percentile(exchange, position)}
+        for position in account.positions.values()
+    ]
+
+
+def _percentile(exchange: Exchange, position: Position) -> int:
+    contract, mark = position.contract, exchange.market.mark(position.contract, exchange.now)
+    value = abs(float(notional(position.size, mark, inverse=contract.inverse)))
+    profit = unrealized_pnl(position, exchange.market, exchange.now) * (mark if contract.inverse else 1.0)
+    return next((percentile for least, percentile in _PERCENTILES if profit > least * value), _LAST_PERCENTILE)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .margin import Margin, margin
     from .orders import CancelResult, Order, OrderResult, Preview
     from .pnl import PnL, pnl
+    from .recording import recording
     from .report import report
     from .schema import describe
     from .widgets import OrderTicket
@@ -44,6 +45,7 @@ _HOMES = {
     "PnL": ".pnl",
     "margin": ".margin",
     "Margin": ".margin",
+    "recording": ".recording",
     "report": ".report",
     "OrderTicket": ".widgets",
 }
@@ -66,6 +68,7 @@ __all__ = [
     "paper",
     "plots",
     "pnl",
+    "recording",
     "report",
 ]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pandas as pd
 
@@ -17,9 +19,22 @@ _ISO = re.compile(r"^\d{4}-\d{2}")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
+_frozen: list[pd.Timestamp] = []
+
+
 def utc_now() -> pd.Timestamp:
-    """The present moment."""
-    return pd.Timestamp.now(tz="UTC")
+    """The present moment, or the one that `frozen` holds."""
+    return _frozen[-1] if _frozen else pd.Timestamp.now(tz="UTC")
+
+
+@contextmanager
+def frozen(now: pd.Timestamp) -> Iterator[None]:
+    """Let offsets count from another moment; recordings need that to ask the same questions again."""
+    _frozen.append(now)
+    try:
+        yield
+    finally:
+        _frozen.pop()
 
 
 def parse_time(value: TimeLike, *, name: str = "time", now: pd.Timestamp | None = None) -> pd.Timestamp:

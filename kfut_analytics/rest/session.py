@@ -6,7 +6,8 @@ import itertools
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, cast
 from urllib.parse import quote
@@ -83,6 +84,19 @@ _ERRORS: dict[str, tuple[type[ExchangeError], str]] = {
     "bad_request": (InvalidRequestError, "check the arguments"),
 }
 """Exchange words, folded, to our error and the remedy; matched by prefix (``invalidArgument: symbol`` exists)."""
+
+
+_unsigned: list[bool] = []
+
+
+@contextmanager
+def unsigned_requests() -> Iterator[None]:
+    """Allow private calls without a key: their answers come from a recording, nothing is sent."""
+    _unsigned.append(True)
+    try:
+        yield
+    finally:
+        _unsigned.pop()
 
 
 class RestSession:
@@ -203,7 +217,7 @@ class RestSession:
             return {}
         if self._signer is not None:
             return self._signer.headers(path, data)
-        if is_loopback(self.base_url):
+        if is_loopback(self.base_url) or _unsigned:
             return {}
         raise CredentialsError(
             f"{operation.name} needs an API key and none was found: pass api_key and api_secret, or set "

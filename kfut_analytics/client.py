@@ -27,7 +27,9 @@ from .errors import (
     ConnectionFailed,
     CredentialsError,
     ExchangeError,
+    InvalidRequestError,
     NotFoundError,
+    OrderRefused,
     RateLimitError,
     ReadOnlyError,
     VenueError,
@@ -111,7 +113,7 @@ class Client:
 
     def order_book(self, symbol: str) -> pd.DataFrame:
         """Order book of a contract: side (bid, ask), price, size, cumulative_size, best first per side."""
-        return self._venue.order_book(symbol)
+        return self._for_symbol(symbol, self._venue.order_book)
 
     def candles(
         self,
@@ -141,7 +143,9 @@ class Client:
         _one_of("resolution", resolution, RESOLUTIONS)
         _one_of("tick_type", tick_type, TICK_TYPES)
         span = _span(start, end)
-        return _each(symbol, lambda one: self._venue.candles(one, resolution, tick_type, *span, exact=exact))
+        return self._each_symbol(
+            symbol, lambda one: self._venue.candles(one, resolution, tick_type, *span, exact=exact)
+        )
 
     def trades(
         self,
@@ -156,7 +160,7 @@ class Client:
         ``side`` is the taker's.
         """
         span = _span(start, end)
-        return _each(symbol, lambda one: self._venue.trades(one, *span, exact=exact))
+        return self._each_symbol(symbol, lambda one: self._venue.trades(one, *span, exact=exact))
 
     def funding_rates(
         self,
@@ -172,7 +176,36 @@ class Client:
         longs pay when positive.
         """
         span = _span(start, end)
-        return _each(symbol, lambda one: self._venue.funding_rates(one, *span, exact=exact))
+        return self._each_symbol(symbol, lambda one: self._venue.funding_rates(one, *span, exact=exact))
+
+    def _for_symbol(self, symbol: str, fetch: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
+        """A contract's frame; if the exchange refuses the symbol, the error names those that are near."""
+        symbol = symbol.strip().upper()
+        try:
+            return fetch(symbol)
+        except (InvalidRequestError, NotFoundError) as error:
+            try:
+                instruments = self._venue.instruments()
+            except VenueError:
+                raise error from None
+            if symbol in instruments.index:
+                raise
+            raise self._unknown_symbol(symbol, instruments, error) from None
+
+    def _each_symbol(self, symbol: str | Sequence[str], fetch: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
+        """One symbol's frame, or those of several, fetched side by side, with the symbol as first index level."""
+        if isinstance(symbol, str):
+            return self._for_symbol(symbol, fetch)
+        symbols = [one.strip().upper() for one in symbol]
+        if not symbols:
+            raise ArgumentError("symbol is empty: name at least one contract")
+        with ThreadPoolExecutor(min(_PARALLEL, len(symbols)), thread_name_prefix="kfut-fetch") as pool:
+            frames = list(pool.map(lambda one: self._for_symbol(one, fetch), symbols))
+        # A frame that has its symbol as a column says the same twice.
+        frames = [frame.drop(columns="symbol", errors="ignore") for frame in frames]
+        joined = pd.concat(frames, keys=symbols, names=["symbol"])
+        joined.attrs = frames[0].attrs
+        return joined
 
     def instrument_status(self) -> pd.DataFrame:
         """Dislocation and extreme volatility of all contracts."""
@@ -349,16 +382,26 @@ class Client:
         exact = orders.check(order, rules)
         exact = replace(exact, cli_ord_id=exact.cli_ord_id or str(uuid.uuid4()))
         try:
-            return self._venue.place(exact)
+            return self._with_margin_figures(exact, self._venue.place(exact))
         except (AuthenticationError, RateLimitError, ConnectionFailed, CredentialsError):
             raise
         except ExchangeError as error:
             if error.http_status is None or error.http_status < 500:
                 message = f"Rejected. {orders.explain(error.words)}"
                 return OrderResult("rejected", error.words, message, cli_ord_id=exact.cli_ord_id or "")
-            return self._fate(exact, error)
+            return self._with_margin_figures(exact, self._fate(exact, error))
         except VenueError as error:
             return self._fate(exact, error)
+
+    def _with_margin_figures(self, order: Order, result: OrderResult) -> OrderResult:
+        """Where margin is what lacked, the message says how much is needed and how much there is."""
+        if not any(word in result.reason for word in orders.MARGIN_REASONS):
+            return result
+        try:
+            seen = self.preview(order)
+        except (VenueError, OrderRefused):
+            return result
+        return replace(result, message=f"{result.message} {seen.margin_sentence()}")
 
     def _fate(self, order: Order, error: VenueError) -> OrderResult:
         """Look for an order whose answer was lost: fills first, then open orders."""
@@ -459,10 +502,11 @@ class Client:
         ]
 
     @staticmethod
-    def _unknown_symbol(symbol: str, known: pd.DataFrame) -> NotFoundError:
+    def _unknown_symbol(symbol: str, known: pd.DataFrame, error: VenueError | None = None) -> NotFoundError:
         near = difflib.get_close_matches(symbol, [str(s) for s in known.index], n=3, cutoff=0.4)
         hint = f"did you mean {', '.join(near)}?" if near else "see client.instruments()"
-        return NotFoundError(f"there is no contract {symbol!r}; {hint}")
+        words, status = (error.words, error.http_status) if error else ("", None)
+        return NotFoundError(f"there is no contract {symbol!r}; {hint}", words=words, http_status=status)
 
     def _position(self, symbol: str) -> float:
         positions = self._venue.positions()
@@ -623,22 +667,6 @@ def _one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
 
 _PARALLEL = 4
 """Symbols fetched at once; the token pools bound the requests further."""
-
-
-def _each(symbol: str | Sequence[str], fetch: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
-    """One symbol's frame, or those of several with the symbol as first index level."""
-    if isinstance(symbol, str):
-        return fetch(symbol.strip().upper())
-    symbols = [one.strip().upper() for one in symbol]
-    if not symbols:
-        raise ArgumentError("symbol is empty: name at least one contract")
-    with ThreadPoolExecutor(min(_PARALLEL, len(symbols)), thread_name_prefix="kfut-fetch") as pool:
-        frames = list(pool.map(fetch, symbols))
-    # A frame that has its symbol as a column says the same twice.
-    frames = [frame.drop(columns="symbol", errors="ignore") for frame in frames]
-    joined = pd.concat(frames, keys=symbols, names=["symbol"])
-    joined.attrs = frames[0].attrs
-    return joined
 
 
 def _row(frame: pd.DataFrame, label: str) -> pd.Series[Any]:

@@ -312,6 +312,14 @@ class Preview:
             ("Available margin", f"{_money(self.available_margin)} {self.margin_currency}"),
         ]
 
+    def margin_sentence(self) -> str:
+        """How much initial margin the order needs, and how much is available."""
+        needed = self.initial_margin_after - self.initial_margin_before
+        return (
+            f"It needs about {_money(needed)} {self.margin_currency} of initial margin; "
+            f"{_money(self.available_margin)} {self.margin_currency} is available."
+        )
+
     def _price(self, price: float) -> str:
         """A price with one decimal more than the tick has, where it is between two ticks."""
         if math.isnan(price):
@@ -571,6 +579,10 @@ REASONS = {
     "cancelled": "The order was cancelled.",
 }
 """The exchange's status words in sentences (api-facts 4.2)."""
+
+
+MARGIN_REASONS = ("insufficientAvailableFunds", "wouldCauseLiquidation", "INSUFFICIENT_MARGIN")
+"""Words of the exchange that mean that margin lacked."""
 
 
 def explain(reason: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pandas as pd
@@ -225,3 +226,56 @@ def test_unknown_environment() -> None:
 def test_keys_are_refused_for_the_embedded_exchange() -> None:
     with pytest.raises(errors.ArgumentError, match="give base_url as well"):
         kfut.connect(api_key="k", api_secret="c2VjcmV0")
+
+
+def test_an_unknown_symbol_is_met_with_near_ones(replay: Replay) -> None:
+    body = {"status": "BAD_REQUEST", "result": "error", "errors": [{"code": 11, "message": "Argument invalid: symbol"}]}
+    client, _ = replay({f"{API}/instruments": reply(INSTRUMENTS), f"{API}/orderbook": reply(body, 400)})
+    with pytest.raises(errors.NotFoundError, match="no contract 'PF_XBT'; did you mean PF_XBTUSD") as caught:
+        client.order_book("pf_xbt")
+    assert caught.value.words == "Argument invalid: symbol (code 11)"
+    with pytest.raises(errors.InvalidRequestError):
+        client.order_book("PF_XBTUSD")
+
+
+def test_several_symbols_come_side_by_side(replay: Replay) -> None:
+    rates = {"result": "success", "rates": [{"timestamp": "2026-11-22T00:00:00Z", "fundingRate": 1.5}]}
+    client, server = replay({"/derivatives/api/v4/historicalfundingrates": reply(rates)})
+    frame = client.funding_rates(["PF_XBTUSD", "pf_ethusd"])
+    assert frame.index.names == ["symbol", "time"]
+    assert frame.loc["PF_ETHUSD", "funding_rate"].tolist() == [1.5]
+    # The documented path is asked first; where it is missing its twin answers.
+    assert sum("historical-funding-rates" in seen.target for seen in server.seen) == 2
+
+
+def test_exact_numbers_are_just_as_the_exchange_wrote_them(replay: Replay) -> None:
+    body = b'{"result":"success","fills":[{"fill_id":"a","price":0.1,"size":1e-10,"fillTime":"2026-11-22T00:00:00Z"}]}'
+    client, _ = replay({f"{API}/fills": Answer(body)})
+    (price,), (size,) = client.fills(exact=True)["price"], client.fills(exact=True)["size"]
+    assert (price, size) == (Decimal("0.1"), Decimal("1e-10"))
+    assert client.fills()["price"].dtype == "float64"
+
+
+def test_a_refusal_for_want_of_margin_says_how_much_lacks() -> None:
+    with kfut.paper.start(account="empty") as server:
+        keys = {"api_key": server.api_key, "api_secret": server.api_secret}
+        with kfut.connect("paper", base_url=server.base_url, trading=True, **keys) as client:
+            result = client.place(kfut.Order("PF_XBTUSD", "buy", 50))
+    assert (result.status, result.reason) == ("rejected", "insufficientAvailableFunds")
+    assert "USD of initial margin; 10,000.00 USD is available" in result.message
+
+
+def test_any_operation_of_the_table_can_be_called(replay: Replay) -> None:
+    client, server = replay({"/derivatives/api/v3/instruments/PF_XBTUSD/status": reply({"result": "success"})})
+    venue: Any = client._venue
+    assert venue.call("instrument_status", symbol="PF_XBTUSD") == {"result": "success"}
+    for name, params, message in (
+        ("instrument_status", {}, "needs symbol"),
+        ("orderbook", {}, "needs symbol"),
+        ("accounts", {"symbol": "x"}, "takes no symbol"),
+        ("withdrawal", {"currency": "usd", "amount": 1}, "there is no operation 'withdrawal' here"),
+        ("nothing", {}, "there is no operation 'nothing' here"),
+    ):
+        with pytest.raises(errors.ArgumentError, match=message):
+            venue.call(name, **params)
+    assert len(server.seen) == 1

@@ -25,7 +25,7 @@ PositionChange = Literal["open", "close", "increase", "decrease", "reverse", "no
 UpdateReason = Literal["trade", "fundingRealisation", "settlement"]
 
 # An order that a public trade executes was placed at most so long before it.
-_LONGEST_WAIT_MS = 9000
+_LONGEST_WAIT_MS = 900
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,10 @@ class Wire:
         url = self.server.base_url + path + (f"?{query}" if query else "")
         return self.session.get(url, headers=self.headers(path, query, nonce), timeout=5)
 
+    def put(self, path, **params):
+        query = urlencode(params, quote_via=quote)
+        return self.session.put(f"{self.server.base_url}{path}?{query}", headers=self.headers(path, query), timeout=5)
+
     def post(self, path, **params):
         body = urlencode(params, quote_via=quote)
         headers = self.headers(path, body) | {"Content-Type": "application/x-www-form-urlencoded"}
@@ -51,6 +55,22 @@ class Wire:
         payload = answer.json()
         assert (answer.status_code, payload["result"]) == (200, "success"), payload
         return payload
+
+    def elements(self, path, **params):
+        """Every element of a history list, page by page."""
+        found, more = [], {}
+        while True:
+            answer = self.get(path, **params, **more)
+            assert answer.status_code == 200, answer.text
+            page = answer.json()
+            assert page["len"] == len(page["elements"])
+            found += page["elements"]
+            token = page.get("continuationToken")
+            assert answer.headers.get("Next-Continuation-Token") == token
+            assert answer.headers["is-truncated"] == ("false" if token is None else "true")
+            if token is None:
+                return found
+            more = {"continuation_token": token}
 
     def send(self, **params):
         return self.v3("sendorder", "post", **params)["sendStatus"]

@@ -30,6 +30,8 @@ import pandas as pd
 from .errors import ArgumentError, DecodeError
 
 Kind = Literal["str", "float", "int", "bool", "time"]
+Array = np.ndarray[Any, np.dtype[Any]]
+_Stored = Kind | Literal["decimal"]
 
 _DTYPES = {"str": "str", "float": "float64", "int": "int64", "bool": "boolean", "time": "datetime64[us, UTC]"}
 _BOOLS = {True: True, False: False, "true": True, "false": False}
@@ -87,12 +89,28 @@ class Table:
         DecodeError
             If a value cannot be read as its column's kind; the message names table, column and value.
         """
+        return self.frame_of(self.arrays(data, exact=exact), exact=exact)
+
+    def arrays(self, data: Mapping[str, Sequence[Any]], *, exact: bool = False) -> dict[str, Array]:
+        """The values of every column as an array; arrays of several pages can be joined end to end.
+
+        Raises
+        ------
+        DecodeError
+            If a value cannot be read as its column's kind; the message names table, column and value.
+        """
         length = max((len(values) for values in data.values()), default=0)
-        series = {
-            column.name: convert(data.get(column.name, [None] * length), column, self.name, exact=exact)
+        missing = [None] * length
+        return {
+            column.name: _readable(data.get(column.name, missing), column, self.name, exact=exact)
             for column in self.columns
         }
-        frame = pd.DataFrame(series)
+
+    def frame_of(self, arrays: Mapping[str, Array], *, exact: bool = False) -> pd.DataFrame:
+        """Build the frame from the arrays of all columns."""
+        series = {column.name: _series(arrays[column.name], _kind(column, exact)) for column in self.columns}
+        # Not copied into one block per dtype: the frame of a long history would need twice its memory.
+        frame = pd.DataFrame(series, copy=False)
         if self.index:
             frame = frame.set_index(self.index)
         frame.attrs["units"] = {column.name: column.unit for column in self.columns if column.unit}
@@ -119,13 +137,21 @@ def convert(values: Sequence[Any], column: Column, table: str, *, exact: bool = 
     DecodeError
         If a value cannot be read; the message names table, column and value.
     """
-    kind: Kind | Literal["decimal"] = "decimal" if exact and column.kind == "float" else column.kind
+    return _series(_readable(values, column, table, exact=exact), _kind(column, exact))
+
+
+def _kind(column: Column, exact: bool) -> _Stored:
+    return "decimal" if exact and column.kind == "float" else column.kind
+
+
+def _readable(values: Sequence[Any], column: Column, table: str, *, exact: bool) -> Array:
+    kind = _kind(column, exact)
     try:
-        return _convert_all(values, kind)
+        return _array(values, kind)
     except _UNREADABLE:
         for value in values:
             try:
-                _convert_all([value], kind)
+                _array([value], kind)
             except _UNREADABLE as error:
                 raise DecodeError(
                     f"{table}.{column.name}: the value {value!r} of the field {column.source or column.name!r} "
@@ -135,27 +161,51 @@ def convert(values: Sequence[Any], column: Column, table: str, *, exact: bool = 
 
 
 _UNREADABLE = (ValueError, TypeError, ArithmeticError, KeyError)
+_NONE = type(None)
 
 
-def _convert_all(values: Sequence[Any], kind: Kind | Literal["decimal"]) -> pd.Series[Any]:
+def _array(values: Sequence[Any], kind: _Stored) -> Array:
+    """Values as an array: objects for text, truth and decimals (missing: None), UTC without a zone for times."""
     match kind:
         case "decimal":
-            return pd.Series([_decimal(v) for v in values], dtype="object")
+            return _objects([_decimal(v) for v in values])
         case "float":
-            return pd.Series(_floats(values))
+            return _floats(values)
         case "str":
-            return pd.Series([v if v is None or isinstance(v, str) else _text(v) for v in values], dtype="str")
+            return _objects(values if set(map(type, values)) <= {str, _NONE} else [_text(v) for v in values])
         case "int":
-            return pd.Series(np.array([_whole(v) for v in values], dtype="int64"))
+            whole = set(map(type, values)) == {int}
+            return np.array(values if whole else [_whole(v) for v in values], dtype="int64")
         case "bool":
-            return pd.Series([None if v is None else _BOOLS[v] for v in values], dtype="boolean")
+            return _objects([None if v is None else _BOOLS[v] for v in values])
         case "time":
-            return pd.Series(_times(values))
+            return _times(values)
 
 
-def _floats(values: Sequence[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _series(array: Array, kind: _Stored) -> pd.Series[Any]:
+    match kind:
+        case "decimal" | "float" | "int":
+            return pd.Series(array, copy=False)
+        case "str" | "bool" | "time":
+            return pd.Series(array, dtype=_DTYPES[kind])
+
+
+def _objects(values: Sequence[Any]) -> Array:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+def _floats(values: Sequence[Any]) -> Array:
     kinds = set(map(type, values))
-    if kinds - {float, int, str, type(None), np.float64, Decimal}:
+    if kinds <= {float}:
+        return np.array(values, dtype="float64")
+    if kinds == {str}:
+        try:
+            return np.fromiter(map(float, values), "float64", len(values))
+        except ValueError:
+            pass  # an empty text among them, most likely
+    if kinds - {float, int, str, _NONE, np.float64, Decimal}:
         raise TypeError(f"not numbers: {kinds}")
     if str in kinds:
         return np.array([np.nan if v is None or v == "" else float(v) for v in values], dtype="float64")
@@ -170,7 +220,9 @@ def _decimal(value: Any) -> Decimal | None:
     return value if isinstance(value, Decimal) else Decimal(str(value))
 
 
-def _text(value: Any) -> str:
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
     if isinstance(value, (int, float, Decimal)):
         return str(value)
     raise TypeError(f"not text: {type(value)}")
@@ -182,21 +234,34 @@ def _whole(value: Any) -> int:
     return int(value)
 
 
-def _times(values: Sequence[Any]) -> pd.Series[Any]:
-    if not values:
-        return pd.Series([], dtype="datetime64[us, UTC]")
+_LATEST_MS = 2**53
+
+
+def _times(values: Sequence[Any]) -> Array:
     kinds = set(map(type, values))
-    if kinds <= {str, type(None)}:
+    # What the exchange usually sends, without the detour over pandas; anything else takes it.
+    if kinds == {int} and min(values) >= 0 and max(values) < _LATEST_MS:
+        return np.array(values, dtype="datetime64[ms]").astype("datetime64[us]")
+    if kinds == {str} and {text[10:11] + text[-1:] for text in values} == {"TZ"}:
+        try:
+            return np.array([text[:-1] for text in values], dtype="datetime64[us]")
+        except ValueError:
+            pass  # more digits than microseconds, or no time: pandas knows
+    return _any_times(values, kinds)
+
+
+def _any_times(values: Sequence[Any], kinds: set[type]) -> Array:
+    if kinds <= {str, _NONE}:
         stamps = pd.to_datetime(pd.Series(values, dtype="object"), format="ISO8601", utc=True)
-    elif kinds <= {int, float, type(None)}:
+    elif kinds <= {int, float, _NONE}:
         stamps = pd.to_datetime(pd.Series(values, dtype="Float64").astype("Int64"), unit="ms", utc=True)
-    elif kinds <= {pd.Timestamp, type(None), type(pd.NaT)}:
+    elif kinds <= {pd.Timestamp, _NONE, type(pd.NaT)}:
         stamps = pd.Series(pd.to_datetime(list(values), utc=True))
-    elif kinds <= {str, int, float, type(None)}:
-        stamps = pd.concat([_times([value]) for value in values], ignore_index=True)
+    elif kinds <= {str, int, float, _NONE}:
+        return np.concatenate([_any_times([value], {type(value)}) for value in values])
     else:
         raise TypeError(f"not times: {kinds}")
-    return stamps.astype("datetime64[us, UTC]")
+    return stamps.dt.tz_localize(None).to_numpy("datetime64[us]")
 
 
 def _columns(text: str) -> tuple[Column, ...]:

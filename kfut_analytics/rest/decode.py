@@ -5,11 +5,14 @@ A missing container (``openPositions``) is an error, never an empty account.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from .. import contracts, schema
@@ -17,6 +20,7 @@ from ..account import Account
 from ..errors import DecodeError
 
 Row = Mapping[str, Any]
+Columns = dict[str, Sequence[Any]]
 
 
 def container(body: Mapping[str, Any], name: str, kind: type) -> Any:
@@ -40,40 +44,92 @@ def container(body: Mapping[str, Any], name: str, kind: type) -> Any:
 def rows(body: Mapping[str, Any], name: str) -> list[Row]:
     """A list of JSON objects that must be there."""
     items: list[Any] = container(body, name, list)
-    for item in items:
-        if not isinstance(item, dict):
-            raise DecodeError(f"an entry of the answer's {name!r} is {item!r} instead of an object")
+    if not set(map(type, items)) <= {dict}:
+        odd = next(item for item in items if not isinstance(item, dict))
+        raise DecodeError(f"an entry of the answer's {name!r} is {odd!r} instead of an object")
     return items
 
 
-def columns(table: schema.Table, items: Sequence[Row]) -> dict[str, list[Any]]:
-    """The columns of a table that come straight from a field, by name; ``a.b`` is field b of the object a."""
-    found: dict[str, list[Any]] = {}
-    for column in table.columns:
-        if not column.source:
-            continue
-        first, *others = column.source.split("|")
-        values = _values(items, first)
-        for other in others:
-            if any(value is None for value in values):
-                values = [w if v is None else v for v, w in zip(values, _values(items, other), strict=True)]
-        found[column.name] = values
-    return found
+def mapping(item: Row, name: str) -> Row:
+    """An optional object inside another; empty where it is missing.
+
+    Raises
+    ------
+    DecodeError
+        If it is something else than an object.
+    """
+    part = item.get(name)
+    if part is not None and not isinstance(part, dict):
+        raise DecodeError(f"{name!r} is {part!r} instead of an object")
+    return part or {}
 
 
-def _values(items: Sequence[Row], source: str) -> list[Any]:
-    part, _, field = source.rpartition(".")
-    if not part:
-        return [item.get(field) for item in items]
-    return [(item.get(part) or _NOTHING).get(field) for item in items]
+def each(items: Sequence[Row], name: str) -> list[Row]:
+    """The optional objects of a name inside others, one per item; empty where they are missing."""
+    found: list[Any] = [item.get(name) for item in items]
+    return found if set(map(type, found)) <= {dict} else [mapping(item, name) for item in items]
+
+
+def columns(table: schema.Table, items: Sequence[Row], parts: Mapping[str, Sequence[Row]] = {}) -> Columns:
+    """The columns of a table that come straight from a field, by name.
+
+    Parameters
+    ----------
+    table
+        Its sources say where each column is found; ``a.b`` is field b of the object a.
+    items
+        The rows.
+    parts
+        The objects that sources name, one per row, where they are not fields of the rows themselves.
+    """
+    sources = {column.name: column.source.split("|") for column in table.columns if column.source}
+    wanted: dict[str, list[str]] = {}
+    for source in itertools.chain.from_iterable(sources.values()):
+        part, _, field = source.rpartition(".")
+        wanted.setdefault(part, []).append(field)
+    found: dict[str, Sequence[Any]] = {}
+    for part, names in wanted.items():
+        objects = parts.get(part) or (each(items, part) if part else items)
+        found |= {f"{part}.{name}" if part else name: values for name, values in _fields(objects, names).items()}
+    return {name: _first_known([found[source] for source in spellings]) for name, spellings in sources.items()}
+
+
+def _fields(items: Sequence[Row], names: Sequence[str]) -> Columns:
+    first = items[0] if items else _NOTHING
+    if len(first) > 1 and set(map(len, items)) == {len(first)}:
+        # Rows that have all fields of the first and no more are alike: they are turned into columns in one go.
+        try:
+            found = dict(zip(first, zip(*map(itemgetter(*first), items), strict=True), strict=True))
+        except KeyError:
+            pass
+        else:
+            missing = (None,) * len(items)
+            return {name: found.get(name, missing) for name in names}
+    return {name: [item.get(name) for item in items] for name in names}
+
+
+def _first_known(spellings: Sequence[Sequence[Any]]) -> Sequence[Any]:
+    values, *others = spellings
+    for other in others:
+        if None in values:
+            values = [w if v is None else v for v, w in zip(values, other, strict=True)]
+    return values
 
 
 _NOTHING: Row = {}
 
 
-def upper(values: Iterable[Any]) -> list[Any]:
+def upper(values: Iterable[Any]) -> Sequence[Any]:
     """Symbols in upper case; whatever is not text stays as it is."""
-    return [value.upper() if isinstance(value, str) else value for value in values]
+    return respelled(list(values), str.upper)
+
+
+def respelled(values: Sequence[Any], spelling: Callable[[str], str]) -> Sequence[Any]:
+    """Texts in another spelling; whatever is not text stays as it is. Made for few distinct texts."""
+    if set(map(type, values)) <= {str, type(None)}:
+        spelled = {value: value if value is None else spelling(value) for value in set(values)}
+        return [spelled[value] for value in values]
+    return [spelling(value) if isinstance(value, str) else value for value in values]
 
 
 def _levels(item: Row, name: str) -> list[Row]:
@@ -206,20 +262,6 @@ def _wallets(body: Mapping[str, Any]) -> list[tuple[str, Row]]:
     return list(found.items())
 
 
-def mapping(item: Row, name: str) -> Row:
-    """An optional object inside another; empty where it is missing.
-
-    Raises
-    ------
-    DecodeError
-        If it is something else than an object.
-    """
-    part = item.get(name)
-    if part is not None and not isinstance(part, dict):
-        raise DecodeError(f"{name!r} is {part!r} instead of an object")
-    return part or {}
-
-
 def _is_contract(name: str) -> bool:
     return "_" in name
 
@@ -231,7 +273,7 @@ def _currency_balances(wallet: Row) -> Row:
 def wallets(body: Mapping[str, Any]) -> pd.DataFrame:
     """Frame ``wallets``: the single-collateral wallets' figures, from the answer of ``/accounts``."""
     found = [(name, wallet) for name, wallet in _wallets(body) if "marginRequirements" in wallet]
-    data: dict[str, list[Any]] = {
+    data: Columns = {
         "account": [name for name, _ in found],
         "currency": upper(wallet.get("currency") for _, wallet in found),
     }
@@ -369,7 +411,7 @@ class Bulk:
     """
 
     table: schema.Table
-    page: Callable[[Sequence[Row]], dict[str, list[Any]]]
+    page: Callable[[Sequence[Row]], Columns]
     finish: Callable[[pd.DataFrame], pd.DataFrame] = lambda frame: frame
 
     def frame(self, pages: Iterable[Sequence[Row]], *, exact: bool = False) -> pd.DataFrame:
@@ -380,32 +422,51 @@ class Bulk:
         return gathered.frame()
 
 
+_AT_ONCE = 2000
+"""Rows decoded together: enough to make the work per page small, few enough to stay in the processor's cache."""
+
+
 class Gathered:
     """Columns of the pages that have arrived so far; a frame can be had at any moment."""
 
     def __init__(self, bulk: Bulk, *, exact: bool = False) -> None:
         self._bulk = bulk
         self._exact = exact
-        self._data: dict[str, list[Any]] = {}
+        self._parts: list[dict[str, schema.Array]] = []
         self.rows = 0
 
     def add(self, page: Sequence[Row]) -> None:
-        """Read one more page."""
-        for name, values in self._bulk.page(page).items():
-            self._data.setdefault(name, []).extend(values)
+        """Read one more page; one that cannot be read changes nothing.
+
+        Raises
+        ------
+        DecodeError
+            If a value cannot be read.
+        """
+        table = self._bulk.table
+        parts = [
+            table.arrays(self._bulk.page(page[first : first + _AT_ONCE]), exact=self._exact)
+            for first in range(0, len(page), _AT_ONCE)
+        ]
+        self._parts += parts
         self.rows += len(page)
 
     def frame(self) -> pd.DataFrame:
         """The frame of what has arrived."""
-        return self._bulk.finish(self._bulk.table.frame(self._data, exact=self._exact))
+        table = self._bulk.table
+        parts = self._parts or [table.arrays({})]
+        # Column by column, the pages' arrays let go as they are joined: no second copy of the whole.
+        joined = {column.name: np.concatenate([part.pop(column.name) for part in parts]) for column in table.columns}
+        self._parts = [joined]
+        return self._bulk.finish(table.frame_of(joined, exact=self._exact))
 
 
-def _fills_page(page: Sequence[Row]) -> dict[str, list[Any]]:
+def _fills_page(page: Sequence[Row]) -> Columns:
     data = columns(schema.FILLS, page)
     return data | {"symbol": upper(data["symbol"])}
 
 
-def _log_page(page: Sequence[Row]) -> dict[str, list[Any]]:
+def _log_page(page: Sequence[Row]) -> Columns:
     data = columns(schema.ACCOUNT_LOG, page)
     return data | {name: upper(data[name]) for name in ("asset", "contract")}
 

@@ -6,6 +6,7 @@ brings nothing new, so that a server that always says "there is more" is not ask
 
 from __future__ import annotations
 
+import gc
 import queue
 import threading
 from collections.abc import Generator
@@ -59,10 +60,10 @@ def events(
         "since": None if start is None else epoch_ms(start) - 1,
         "before": None if end is None else epoch_ms(end) + 2,
     }
-    seen: set[Any] = set()
+    seen: set[str] = set()
     while True:
         body = session.request(operation, query, path, bar.waiting, exact=exact)
-        page = [e for e in decode.rows(body, "elements") if _is_new((e.get("uid") or str(e)), seen)]
+        page = _new(decode.rows(body, "elements"), "uid", seen)
         if page:
             yield page
         token = body.get("continuationToken")
@@ -71,11 +72,19 @@ def events(
         query["continuation_token"] = token
 
 
-def _is_new(key: Any, seen: set[Any]) -> bool:
-    if key in seen:
-        return False
-    seen.add(key)
-    return True
+def _new(page: list[Row], name: str, seen: set[str]) -> list[Row]:
+    """The rows whose id was not seen before; a row without one is its own id."""
+    keys = [str(row.get(name) or row) for row in page]
+    fresh = set(keys)
+    if len(fresh) == len(page) and seen.isdisjoint(fresh):
+        seen |= fresh
+        return page
+    found = []
+    for key, row in zip(keys, page, strict=True):
+        if key not in seen:
+            seen.add(key)
+            found.append(row)
+    return found
 
 
 def account_log(session: RestSession, span: Span, bar: Progress, *, exact: bool = False) -> Pages:
@@ -90,14 +99,21 @@ def account_log(session: RestSession, span: Span, bar: Progress, *, exact: bool 
     last = 0
     while True:
         body = session.request(endpoints.ACCOUNT_LOG, query, None, bar.waiting, exact=exact)
-        page = [row for row in decode.rows(body, "logs") if decode.number(row.get("id"), "id") > last]
+        whole = decode.rows(body, "logs")
+        ids = [_entry_number(row) for row in whole]
+        page = whole if ids and min(ids) > last else [row for row, i in zip(whole, ids, strict=True) if i > last]
         if not page:
             return
         yield page
         if len(page) < LOG_PAGE_CAP:
             return
-        last = max(int(row["id"]) for row in page)
+        last = max(ids)
         query["from"] = last + 1
+
+
+def _entry_number(row: Row) -> int:
+    number = row.get("id")
+    return number if type(number) is int else int(decode.number(number, "id"))
 
 
 def fills(session: RestSession, span: Span, bar: Progress, *, exact: bool = False) -> Pages:
@@ -106,11 +122,11 @@ def fills(session: RestSession, span: Span, bar: Progress, *, exact: bool = Fals
     # The bound is exclusive and in milliseconds: asking one millisecond later cannot lose a fill of the same instant
     # at a page's border, and those seen before are dropped.
     before = None if end is None else end + _MILLISECOND
-    seen: set[Any] = set()
+    seen: set[str] = set()
     while True:
         params = {"lastFillTime": None if before is None else iso(before)}
         whole = decode.rows(session.request(endpoints.FILLS, params, None, bar.waiting, exact=exact), "fills")
-        page = [row for row in whole if _is_new(row.get("fill_id"), seen)]
+        page = _new(whole, "fill_id", seen)
         if page:
             yield page
         if start is None or not page or len(whole) < FILLS_PAGE:
@@ -184,6 +200,9 @@ def ahead(pages: Pages, bar: Progress) -> Pages:
             put(error)
 
     thread = threading.Thread(target=walk, name="kfut-pages", daemon=True)
+    # Pages are many small objects that are soon let go, and each few of them would start a search for cycles through
+    # everything that was there before. That is set aside meanwhile; what is made from now on is searched as ever.
+    gc.freeze()
     thread.start()
     try:
         while (item := found.get()) is not None:
@@ -193,3 +212,4 @@ def ahead(pages: Pages, bar: Progress) -> Pages:
             yield item
     finally:
         stopped.set()
+        gc.unfreeze()

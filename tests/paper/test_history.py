@@ -18,9 +18,11 @@ EXECUTION = {"uid", "order", "executionType", "timestamp", "quantity", "price", 
 EXECUTION |= {"orderData"}
 PUBLIC_ORDER = {"uid", "tradeable", "direction", "quantity", "timestamp", "limitPrice", "orderType", "reduceOnly"}
 PUBLIC_ORDER |= {"lastUpdateTimestamp"}
-COLUMNS = """uid,dateTime,account,type,symbol,contract,change,new balance,new average entry price,trade price,mark price,\
-funding rate,realized pnl,fee,realized funding,collateral,conversion spread percentage,liquidation fee,position uid,\
-exchange rate,exchange rate from,conversion fee"""
+COLUMNS = (
+    "uid,dateTime,account,type,symbol,contract,change,new balance,new average entry price,trade price,mark price,"
+    "funding rate,realized pnl,fee,realized funding,collateral,conversion spread percentage,liquidation fee,"
+    "position uid,exchange rate,exchange rate from,conversion fee"
+)
 
 
 def send(exchange, account, symbol, side, size, kind="mkt", limit=None, **more):

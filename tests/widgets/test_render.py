@@ -24,6 +24,7 @@ def preview(**changes: object) -> Preview:
         "bid": 60000.0,
         "ask": 60001.0,
         "mark_price": 60000.5,
+        "tick_size": 1.0,
         "immediate_size": 0.0,
         "immediate_price": math.nan,
         "resting_size": 0.01,

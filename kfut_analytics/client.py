@@ -613,20 +613,23 @@ def connect(
         name = "live" if base_url is None else urlsplit(base_url).netloc
     base_url = settings.checked_base_url(base_url or settings.LIVE_URL)
     found = settings.credentials(api_key, secret, dotenv=dotenv, prompt=prompt)
-    venue = _rest_venue(env, base_url, found, nonce=nonce)
+    venue = _rest_venue(env, base_url, found, trading=trading, nonce=nonce)
     key = None
     if env == "live" and found is not None:
         key = _checked_key(venue, trading=trading)
     return Client(venue, env=env, trading=trading, account_name=name, key=key)
 
 
-def _rest_venue(env: Environment, base_url: str, found: settings.Credentials | None, *, nonce: bool) -> RestVenue:
+def _rest_venue(
+    env: Environment, base_url: str, found: settings.Credentials | None, *, trading: bool, nonce: bool
+) -> RestVenue:
     # Not at the top: whoever reads an archive needs no HTTP.
     from .rest.session import RestSession
     from .rest.signing import Signer
     from .rest.venue import RestVenue
 
-    return RestVenue(RestSession(base_url, None if found is None else Signer(found, nonce=nonce)), env)
+    signer = None if found is None else Signer(found, nonce=nonce)
+    return RestVenue(RestSession(base_url, signer, trading=trading), env)
 
 
 def _checked_key(venue: RestVenue, *, trading: bool) -> settings.KeyInfo:

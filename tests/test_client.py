@@ -83,8 +83,18 @@ def test_read_only_unless_asked(replay: Replay) -> None:
     for action in (lambda: client.place(ORDER), lambda: client.cancel("o"), client.cancel_all):
         with pytest.raises(errors.ReadOnlyError, match="trading=True"):
             action()
+    # The wall stands below the client as well: neither a changed attribute nor a raw call gets past it.
+    client.trading = True
+    venue: Any = client._venue
+    for action in (lambda: client.cancel("o"), client.cancel_all, lambda: venue.call("cancelallorders")):
+        with pytest.raises(errors.ReadOnlyError, match="not opened for trading"):
+            action()
     assert server.seen == []
-    assert "read-only" in repr(client)
+
+
+def test_the_mode_is_in_the_repr(replay: Replay) -> None:
+    assert "read-only" in repr(replay({})[0])
+    assert "trading" in repr(replay({}, trading=True)[0])
 
 
 def test_an_order_on_the_wire(replay: Replay) -> None:

@@ -27,6 +27,7 @@ from ..errors import (
     InvalidRequestError,
     NotFoundError,
     RateLimitError,
+    ReadOnlyError,
     RequestTimeout,
     TransportError,
     UnavailableError,
@@ -109,6 +110,8 @@ class RestSession:
     signer
         Signs private calls; None allows public calls only (and, on this machine, unsigned private ones, for local
         servers that check no key).
+    trading
+        Whether calls that may change something are sent; refused otherwise, whoever asks.
     timeout
         Seconds to connect, and between two bytes of an answer.
     budget
@@ -122,12 +125,14 @@ class RestSession:
         base_url: str,
         signer: Signer | None = None,
         *,
+        trading: bool = False,
         timeout: tuple[float, float] = TIMEOUT,
         budget: Budget | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.base_url = base_url
         self._signer = signer
+        self._trading = trading
         self._timeout = timeout
         self._budget = budget or shared_budget(base_url, "" if signer is None else signer.api_key)
         self._sleep = sleep
@@ -170,11 +175,15 @@ class RestSession:
 
         Raises
         ------
+        ReadOnlyError
+            If the call may change something and the session was not opened for trading.
         CredentialsError
             If the call is private and there is no key.
         VenueError
             One of its kinds if no good answer arrived.
         """
+        if operation.changes_state and not self._trading:
+            raise ReadOnlyError(f"{operation.name} may change something, and this session was not opened for trading")
         tokens = cost(operation, params or {})
         started = time.monotonic()
         for attempt in itertools.count(1):

@@ -91,7 +91,8 @@ CASES: dict[str, tuple[str, str, dict[str, str], dict[str, str]]] = {
 def test_two_other_clients_sign_the_same(case: str, nonce: bool, listener: Listener) -> None:
     name, part, in_path, params = CASES[case]
     operation = OPERATIONS[name]
-    session = RestSession(listener.url, Signer(Credentials(SAMPLE_KEY, Secret(SAMPLE_SECRET)), nonce=nonce))
+    signer = Signer(Credentials(SAMPLE_KEY, Secret(SAMPLE_SECRET)), nonce=nonce)
+    session = RestSession(listener.url, signer, trading=True)
     session.request(operation, params, in_path)
     session.close()
     sent = listener.seen[-1]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from kfut_analytics.contracts import fee, notional, pnl
 from kfut_analytics.paper.account import TAKER_FEE, Account
 from kfut_analytics.paper.instruments import Contract
 from kfut_analytics.paper.margin import FlexState, SingleState, flex_state, single_state
-from kfut_analytics.paper.orders import TRIGGER_TYPES, Order, OrderRequest
+from kfut_analytics.paper.orders import TRIGGER_TYPES, EditRequest, Order, OrderRequest, Trailing
 from kfut_analytics.paper.preferences import REJECT_TAKER, tier_leverage
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from kfut_analytics.paper.exchange import Exchange
 
 # The matching engine's words for refusals that come with a REJECT event.
@@ -40,6 +39,8 @@ ORDER_ERRORS = {
 
 PRICE_COLLAR = 0.10
 MAX_CLIENT_ID_LENGTH = 100
+TRAILING_PERCENT = (Decimal("0.1"), Decimal(50))
+TRAILING_PERCENT_STEP = Decimal("0.1")
 # Beyond this a remainder by step or tick is no longer exact.
 LARGEST_NUMBER = 10**12
 
@@ -57,7 +58,8 @@ def malformed(exchange: Exchange, account: Account, contract: Contract, request:
             return "clientOrderIdAlreadyExist"
     if request.order_type in TRIGGER_TYPES and request.reduce_only and not account.position_size(contract):
         return "wouldNotReducePosition"
-    return off_grid(contract, size=request.size, prices=(request.limit_price, request.stop_price))
+    refused = off_grid(contract, size=request.size, prices=(request.limit_price, request.stop_price))
+    return refused or off_deviation(contract, request.trailing)
 
 
 def off_grid(contract: Contract, *, size: Decimal, prices: tuple[Decimal | None, ...]) -> str | None:
@@ -67,6 +69,27 @@ def off_grid(contract: Contract, *, size: Decimal, prices: tuple[Decimal | None,
     if any(price is not None and (not 0 < price < LARGEST_NUMBER or price % contract.tick) for price in prices):
         return "invalidPrice"
     return None
+
+
+def off_deviation(contract: Contract, trailing: Trailing | None) -> str | None:
+    """The status that refuses the distance of a trailing stop."""
+    if trailing is None:
+        return None
+    least, most = TRAILING_PERCENT
+    if trailing.unit == "PERCENT":
+        fits = least <= trailing.deviation <= most and not trailing.deviation % TRAILING_PERCENT_STEP
+    else:
+        fits = 0 < trailing.deviation < LARGEST_NUMBER and not trailing.deviation % contract.tick
+    return None if fits else "invalidPrice"
+
+
+def frozen(order: Order, request: EditRequest) -> str | None:
+    """The status that refuses to change the prices of a trailing stop by hand."""
+    if order.trailing is None:
+        return None
+    if request.stop_price is not None:
+        return "cannotEditTriggerPriceOfTrailingStop"
+    return "cannotEditLimitPriceOfTrailingStop" if request.limit_price is not None else None
 
 
 def refusal(exchange: Exchange, account: Account, order: Order) -> str | None:

@@ -15,13 +15,11 @@ import random
 import threading
 import uuid
 from collections import Counter
+from dataclasses import replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import Any
-
-import numpy as np
 
 from kfut_analytics.contracts import to_decimal
-from kfut_analytics.paper import checks
+from kfut_analytics.paper import checks, meeting
 from kfut_analytics.paper.account import Account, Fill
 from kfut_analytics.paper.book import Book
 from kfut_analytics.paper.clock import HOUR, Clock, ManualClock, WallClock
@@ -150,9 +148,9 @@ class Exchange:
             ties = itertools.count()
 
             def watch(account: Account, order: Order) -> None:
-                crossing = self._crossing(order, end)
-                if crossing is not None:
-                    heapq.heappush(due, (crossing, next(ties), account, order))
+                moment = meeting.first_meeting(self.market, self.books[order.contract.symbol], order, self.now, end)
+                if moment is not None:
+                    heapq.heappush(due, (moment, next(ties), account, order))
 
             for account in self.accounts.values():
                 if account.cancel_at is not None and account.cancel_at <= end:
@@ -176,34 +174,15 @@ class Exchange:
                     self._full_hour()
                     hour += HOUR
             self.now = end
+            for account in self.accounts.values():
+                for resting in account.orders.values():
+                    meeting.follow(self.market, resting, end)
 
     def _withdraw_all(self, account: Account) -> None:
         """The dead man's switch goes off."""
         account.cancel_at = None
         for order in list(account.orders.values()):
             self._close(account, order, "CANCELLED", "DEAD_MAN_SWITCH")
-
-    def _crossing(self, order: Order, end: float) -> float | None:
-        """First instant after now and up to ``end`` at which the market reaches an order."""
-        contract, book = order.contract, self.books[order.contract.symbol]
-        instants = self.market.times(self.now, end)
-        if order.stop_price is None:
-            assert order.limit_price is not None
-            # The other side's best quote is the fair price plus (or minus) half the spread.
-            fair = self.market.fair(contract, instants)
-            quote = fair + order.sign * book.half_spread(order.limit_price)
-            reached = quote <= order.limit_price if order.side == "buy" else quote >= order.limit_price
-        else:
-            price = self._signal(order, instants)
-            reached = price >= order.stop_price if order.triggers_above else price <= order.stop_price
-        first = int(np.argmax(reached))
-        return float(instants[first]) if reached[first] else None
-
-    def _signal(self, order: Order, t: Any) -> Any:
-        """The price that a trigger watches."""
-        if order.trigger_signal == "index":
-            return self.market.index(order.contract.asset, t)
-        return (self.market.mark if order.trigger_signal == "mark" else self.market.fair)(order.contract, t)
 
     def _meet(self, account: Account, order: Order) -> None:
         """The market has reached an order: a trigger fires, a resting order is filled as its maker."""
@@ -227,10 +206,11 @@ class Exchange:
 
     def _fire(self, account: Account, trigger: Order) -> None:
         """A trigger becomes an order under the same id, limit or market."""
+        meeting.follow(self.market, trigger, self.now)
         del account.orders[trigger.order_id]
         account.record("activated", self.now, trigger)
         order = trigger.snapshot()
-        order.stop_price, order.updated = None, self.now
+        order.stop_price, order.trailing, order.updated = None, None, self.now
         if order.limit_price is None:
             order.order_type = "ioc"
             order.limit_price = self._protected_price(order.contract, order.side)
@@ -285,7 +265,10 @@ class Exchange:
                 reduce_only=request.reduce_only,
                 received=self.now,
                 updated=self.now,
+                trailing=request.trailing,
             )
+            if order.trailing is not None:
+                meeting.start_following(self.market, order, self.now)
             if order.is_trigger:
                 account.orders[order.order_id] = order
                 account.record("placed", self.now, order, "new_user_order")
@@ -305,12 +288,20 @@ class Exchange:
             if order is None:
                 return Outcome("orderForEditNotFound")
             size, limit_price, stop_price = request.size, request.limit_price, request.stop_price
+            trailing = order.trailing
+            if trailing is not None:
+                deviation, unit = request.deviation or trailing.deviation, request.deviation_unit or trailing.unit
+                trailing = replace(trailing, deviation=deviation, unit=unit)
             if stop_price is not None and not order.is_trigger:
                 return Outcome("orderForEditNotAStop")
+            refused = checks.frozen(order, request)
+            if refused:
+                return Outcome(refused)
             new_size = to_decimal(order.size)
             if size is not None:
                 new_size = size if request.absolute else size + to_decimal(order.filled)
             refused = checks.off_grid(order.contract, size=new_size, prices=(limit_price, stop_price))
+            refused = refused or checks.off_deviation(order.contract, trailing)
             if refused or float(new_size) <= order.filled:
                 return Outcome(refused or "invalidSize")
             old, edited = order.snapshot(), order.snapshot()
@@ -319,6 +310,9 @@ class Exchange:
                 edited.limit_price = float(limit_price)
             if stop_price is not None:
                 edited.stop_price = float(stop_price)
+            if trailing is not None and trailing != old.trailing:
+                edited.trailing = trailing
+                meeting.start_following(self.market, edited, self.now)
             if edited == old:
                 return Outcome("edited", order, (Rejected(old, "EDIT_HAS_NO_EFFECT"),))
             if not order.is_trigger:
@@ -431,6 +425,7 @@ class Exchange:
     def _close(self, account: Account, order: Order, status: str, reason: str | None) -> None:
         """An order is no longer open; for a few seconds its status can still be asked for."""
         account.orders.pop(order.order_id, None)
+        meeting.follow(self.market, order, self.now)
         account.closed.append(Closed(order.snapshot(), status, reason, self.now))
         if status == "CANCELLED" and reason is not None:
             account.record("cancelled", self.now, order, reason.lower())

@@ -9,9 +9,36 @@ from typing import Literal
 from kfut_analytics.paper.book import Side
 from kfut_analytics.paper.instruments import Contract
 
-ORDER_TYPES = ("lmt", "post", "ioc", "mkt", "fok", "stp", "take_profit")
-TRIGGER_TYPES = ("stp", "take_profit")
+ORDER_TYPES = ("lmt", "post", "ioc", "mkt", "fok", "stp", "take_profit", "trailing_stop")
+TRIGGER_TYPES = ("stp", "take_profit", "trailing_stop")
 Signal = Literal["mark", "index", "last"]
+
+
+DeviationUnit = Literal["PERCENT", "QUOTE_CURRENCY"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trailing:
+    """How a trailing stop follows its signal.
+
+    Attributes
+    ----------
+    deviation
+        Distance between the best price so far and the stop, in ``unit``.
+    extreme
+        The best price so far: the lowest for a buy, the highest for a sell.
+    followed
+        Time up to which ``extreme`` is known.
+    """
+
+    deviation: Decimal
+    unit: DeviationUnit
+    extreme: float = 0.0
+    followed: float = 0.0
+
+    def moved(self, extreme: float, followed: float) -> Trailing:
+        """The same distance from another price."""
+        return replace(self, extreme=extreme, followed=followed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +55,7 @@ class OrderRequest:
     trigger_signal: Signal = "last"
     reduce_only: bool = False
     process_before: float | None = None
+    trailing: Trailing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +74,8 @@ class EditRequest:
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
     absolute: bool = False
+    deviation: Decimal | None = None
+    deviation_unit: DeviationUnit | None = None
 
 
 @dataclass(slots=True)
@@ -58,6 +88,8 @@ class Order:
         ``None`` only for a trigger that sends a market order.
     stop_price
         Trigger price; ``None`` once the trigger has fired and for orders without one.
+    trailing
+        For a trailing stop, whose trigger price moves.
     """
 
     order_id: str
@@ -73,6 +105,7 @@ class Order:
     received: float
     updated: float
     filled: float = 0.0
+    trailing: Trailing | None = None
 
     @property
     def remaining(self) -> float:
@@ -92,7 +125,7 @@ class Order:
     @property
     def triggers_above(self) -> bool:
         """Whether the trigger fires when the signal rises to the trigger price."""
-        return (self.order_type == "stp") == (self.side == "buy")
+        return (self.order_type != "take_profit") == (self.side == "buy")
 
     def snapshot(self) -> Order:
         """A copy that later fills do not change."""

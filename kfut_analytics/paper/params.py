@@ -11,12 +11,21 @@ from urllib.parse import parse_qsl
 
 from kfut_analytics.paper.book import Side
 from kfut_analytics.paper.history import Window, resume_position
-from kfut_analytics.paper.orders import ORDER_TYPES, TRIGGER_TYPES, EditRequest, OrderRequest, Signal
+from kfut_analytics.paper.orders import (
+    ORDER_TYPES,
+    TRIGGER_TYPES,
+    DeviationUnit,
+    EditRequest,
+    OrderRequest,
+    Signal,
+    Trailing,
+)
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?")
 _INTEGER = re.compile(r"[+-]?\d{1,18}")
 _MAX_DIGITS = 40
 EVENTS_LIMIT = 1000
+DEVIATION_UNITS = ("PERCENT", "QUOTE_CURRENCY")
 
 
 class BadArgumentError(Exception):
@@ -152,9 +161,12 @@ def order_request(params: Params) -> OrderRequest:
     if size is None:
         raise MissingArgumentError("size")
     limit, stop = params.number("limitPrice"), params.number("stopPrice")
+    trailing = _trailing(params) if order_type == "trailing_stop" else None
+    if trailing is not None and limit is not None:
+        raise BadArgumentError("Argument invalid: limitPrice")
     if limit is None and order_type in ("lmt", "post", "ioc", "fok"):
         raise MissingArgumentError("limitPrice")
-    if (stop is not None) != (order_type in TRIGGER_TYPES):
+    if (stop is not None) != (order_type in TRIGGER_TYPES and trailing is None):
         raise MissingArgumentError("stopPrice") if stop is None else BadArgumentError("Argument invalid: stopPrice")
     return OrderRequest(
         symbol=symbol,
@@ -167,7 +179,15 @@ def order_request(params: Params) -> OrderRequest:
         trigger_signal=cast(Signal, params.choice("triggerSignal", ("mark", "index", "last"), "last")),
         reduce_only=bool(params.flag("reduceOnly")),
         process_before=params.timestamp("processBefore"),
+        trailing=trailing,
     )
+
+
+def _trailing(params: Params) -> Trailing:
+    deviation = params.number("trailingStopMaxDeviation")
+    if deviation is None:
+        raise MissingArgumentError("trailingStopMaxDeviation")
+    return Trailing(deviation, cast(DeviationUnit, params.choice("trailingStopDeviationUnit", DEVIATION_UNITS)))
 
 
 def order_ids(params: Params, name: str) -> tuple[str | None, str | None]:
@@ -187,6 +207,7 @@ def order_ids(params: Params, name: str) -> tuple[str | None, str | None]:
 def edit_request(params: Params, name: str) -> EditRequest:
     """The parameters of ``editorder``; the exchange's id is under ``name``."""
     order_id, cli_ord_id = order_ids(params, name)
+    unit = params.get("trailingStopDeviationUnit")
     return EditRequest(
         order_id=order_id,
         cli_ord_id=cli_ord_id,
@@ -194,4 +215,8 @@ def edit_request(params: Params, name: str) -> EditRequest:
         limit_price=params.number("limitPrice"),
         stop_price=params.number("stopPrice"),
         absolute=params.choice("qtyMode", ("ABSOLUTE", "RELATIVE"), "RELATIVE") == "ABSOLUTE",
+        deviation=params.number("trailingStopMaxDeviation"),
+        deviation_unit=cast(DeviationUnit, params.choice("trailingStopDeviationUnit", DEVIATION_UNITS))
+        if unit
+        else None,
     )

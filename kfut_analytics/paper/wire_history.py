@@ -24,6 +24,7 @@ Json = dict[str, Any]
 
 _ORDER_TYPES = {"lmt": "Limit", "post": "Post", "ioc": "IoC", "fok": "FoK"}
 _SIGNALS = {"mark": "MarkPrice", "last": "LastPrice", "index": "SpotPrice"}
+_UNITS = {"PERCENT": "Percent", "QUOTE_CURRENCY": "QuoteCurrency"}
 _CURRENCIES = {"xbt": "BTC"}
 CSV_COLUMNS = (
     "uid",
@@ -286,14 +287,18 @@ def _trigger(account: Account, order: Order) -> Json:
     body = _order(account, order)
     del body["filled"], body["spotData"]
     assert order.stop_price is not None
+    options: Json = {
+        "triggerPrice": decimal(order.stop_price),
+        "triggerSignal": _SIGNALS[order.trigger_signal],
+        "triggerSide": "Above" if order.triggers_above else "Below",
+    }
+    if order.trailing is not None:
+        deviation, unit = plain(order.trailing.deviation), _UNITS[order.trailing.unit]
+        options["trailingStopOptions"] = {"maxDeviation": deviation, "unit": unit}
     return body | {
         "accountId": zlib.crc32(account.uid.encode()),
         "orderType": "IoC" if order.limit_price is None else "Limit",
-        "triggerOptions": {
-            "triggerPrice": decimal(order.stop_price),
-            "triggerSignal": _SIGNALS[order.trigger_signal],
-            "triggerSide": "Above" if order.triggers_above else "Below",
-        },
+        "triggerOptions": options,
     }
 
 

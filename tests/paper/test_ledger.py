@@ -10,7 +10,7 @@ from kfut_analytics.contracts import apply_fill
 from kfut_analytics.paper.clock import DAY, ManualClock
 from kfut_analytics.paper.demo import open_demo
 from kfut_analytics.paper.exchange import Exchange
-from kfut_analytics.paper.orders import OrderRequest
+from kfut_analytics.paper.orders import OrderRequest, Trailing
 
 from .conftest import NOW
 
@@ -110,7 +110,7 @@ ACTIONS = st.one_of(
         st.just("send"),
         st.sampled_from(SYMBOLS),
         st.sampled_from(["buy", "sell"]),
-        st.sampled_from(["mkt", "lmt", "post", "ioc", "fok", "stp", "take_profit"]),
+        st.sampled_from(["mkt", "lmt", "post", "ioc", "fok", "stp", "take_profit", "trailing_stop"]),
         st.integers(1, 60),
         st.integers(-30, 30),
         st.booleans(),
@@ -144,7 +144,7 @@ def test_random_order_flow_keeps_the_books(actions):
                 if contract.inverse
                 else round(units * 50 / mark / float(contract.step)) * contract.step
             )
-            trigger = kind in ("stp", "take_profit")
+            trigger, trails = kind in ("stp", "take_profit"), kind == "trailing_stop"
             before = (dict(account.balances), len(account.log), len(account.orders))
             outcome = exchange.submit(
                 account,
@@ -153,9 +153,10 @@ def test_random_order_flow_keeps_the_books(actions):
                     side,
                     kind,
                     size,
-                    limit_price=None if kind == "mkt" or trigger else price,
+                    limit_price=None if kind == "mkt" or trigger or trails else price,
                     stop_price=price if trigger else None,
                     reduce_only=reduce_only,
+                    trailing=Trailing(Decimal(1 + units % 3), "PERCENT") if trails else None,
                 ),
             )
             if outcome.status != "placed":

@@ -422,7 +422,7 @@ class Bulk:
         return gathered.frame()
 
 
-_AT_ONCE = 2000
+_AT_ONCE = 500
 """Rows decoded together: enough to make the work per page small, few enough to stay in the processor's cache."""
 
 

@@ -1,7 +1,8 @@
 """Contract arithmetic: notional, P&L, entry price, funding, fees, margin tiers and rounding.
 
 Pure functions, no I/O. Sizes, prices and rates may be floats, Decimals, NumPy arrays or pandas Series unless a
-docstring says otherwise; what comes back has the same kind. Two kinds of contract exist:
+docstring says otherwise; what comes back has the same kind. ``inverse`` may be one truth value, or an array or Series
+of them for a column of mixed contracts (`are_inverse`). Two kinds of contract exist:
 
 linear (``PF_``, ``FF_``)
     One contract is one unit of the base currency. P&L, fees and funding are in the quote currency (USD).
@@ -17,15 +18,21 @@ Sources: Kraken support articles 360022835511 (contract values and P&L), 9618146
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, overload
+
+import numpy as np
+import pandas as pd
 
 INVERSE_TYPE = "futures_inverse"
 """The exchange's ``type`` of inverse contracts; every other tradeable type is linear."""
 
 Rounding = Literal["nearest", "down", "up"]
+
+Column = TypeVar("Column", pd.Series, np.ndarray)
+"""A column of numbers."""
 
 _ROUNDING = {"nearest": ROUND_HALF_EVEN, "down": ROUND_FLOOR, "up": ROUND_CEILING}
 
@@ -43,26 +50,44 @@ def is_inverse(contract: str) -> bool:
     return text == INVERSE_TYPE or text.startswith(("pi_", "fi_"))
 
 
-def notional(size: Any, price: Any, *, inverse: bool) -> Any:
+def are_inverse(contracts: Iterable[Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Tell for each of several contracts whether it is inverse; see `is_inverse`."""
+    return np.array([is_inverse(str(contract)) for contract in contracts], dtype=bool)
+
+
+def _choose(inverse: Any, for_inverse: Callable[[], Any], for_linear: Callable[[], Any]) -> Any:
+    """One formula or the other; for a column of mixed contracts the fitting one in each row."""
+    if isinstance(inverse, (bool, np.bool_)):
+        return for_inverse() if inverse else for_linear()
+    with np.errstate(divide="ignore", invalid="ignore"):  # rows that take the other formula
+        first, second = for_inverse(), for_linear()
+    if isinstance(first, pd.Series):
+        return first.where(np.asarray(inverse), second)
+    return np.where(inverse, first, second)
+
+
+def notional(size: Any, price: Any, *, inverse: Any) -> Any:
     """Value of a position or order in the quote currency (USD), with the sign of ``size``.
 
     Linear: ``size × price``. Inverse: ``size``, whatever the price.
     """
-    return size * 1 if inverse else size * price
+    return _choose(inverse, lambda: size * 1, lambda: size * price)
 
 
-def pnl(size: Any, entry_price: Any, exit_price: Any, *, inverse: bool) -> Any:
+def pnl(size: Any, entry_price: Any, exit_price: Any, *, inverse: Any) -> Any:
     """Gross P&L of a signed ``size`` from ``entry_price`` to ``exit_price``.
 
     Linear: ``size × (exit − entry)`` in the quote currency. Inverse: ``size × (1/entry − 1/exit)`` in the base
     currency. With the mark price as exit it is the unrealised P&L.
     """
-    if inverse:
-        return size / entry_price - size / exit_price
-    return size * (exit_price - entry_price)
+    return _choose(
+        inverse,
+        lambda: size / entry_price - size / exit_price,
+        lambda: size * (exit_price - entry_price),
+    )
 
 
-def average_entry(size: Any, entry_price: Any, added: Any, price: Any, *, inverse: bool) -> Any:
+def average_entry(size: Any, entry_price: Any, added: Any, price: Any, *, inverse: Any) -> Any:
     """Entry price after adding to a position: arithmetic mean for linear, harmonic for inverse contracts.
 
     Parameters
@@ -78,9 +103,11 @@ def average_entry(size: Any, entry_price: Any, added: Any, price: Any, *, invers
     the P&Ls.
     """
     total = size + added
-    if inverse:
-        return total / (size / entry_price + added / price)
-    return (size * entry_price + added * price) / total
+    return _choose(
+        inverse,
+        lambda: total / (size / entry_price + added / price),
+        lambda: (size * entry_price + added * price) / total,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +147,12 @@ def apply_fill(size: float, entry_price: float, change: float, price: float, *, 
     return Fill(new_size, entry_price if new_size * size > 0 else price, realized)
 
 
-def fee(size: Any, price: Any, rate: Any, *, inverse: bool) -> Any:
+def fee(size: Any, price: Any, rate: Any, *, inverse: Any) -> Any:
     """Fee of a fill, a cost when positive; ``rate`` is a fraction (0.0005 is 5 basis points).
 
     Linear: ``|size| × price × rate`` in the quote currency. Inverse: ``|size| / price × rate`` in the base currency.
     """
-    return abs(size) / price * rate if inverse else abs(size) * price * rate
+    return _choose(inverse, lambda: abs(size) / price * rate, lambda: abs(size) * price * rate)
 
 
 def funding_payment(size: Any, funding_rate: Any, hours: Any = 1) -> Any:
@@ -144,17 +171,17 @@ def funding_payment(size: Any, funding_rate: Any, hours: Any = 1) -> Any:
     return -size * funding_rate * hours
 
 
-def relative_funding_rate(funding_rate: Any, index_price: Any, *, inverse: bool) -> Any:
+def relative_funding_rate(funding_rate: Any, index_price: Any, *, inverse: Any) -> Any:
     """Funding rate as a fraction of the position's value per hour, from the absolute rate.
 
     The absolute rate is ``relative × index`` for linear and ``relative / index`` for inverse contracts.
     """
-    return funding_rate * index_price if inverse else funding_rate / index_price
+    return _choose(inverse, lambda: funding_rate * index_price, lambda: funding_rate / index_price)
 
 
-def absolute_funding_rate(relative_rate: Any, index_price: Any, *, inverse: bool) -> Any:
+def absolute_funding_rate(relative_rate: Any, index_price: Any, *, inverse: Any) -> Any:
     """Funding rate per contract and hour from the relative rate; the other direction of `relative_funding_rate`."""
-    return relative_rate / index_price if inverse else relative_rate * index_price
+    return _choose(inverse, lambda: relative_rate / index_price, lambda: relative_rate * index_price)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,22 +202,26 @@ class MarginTier:
     maintenance_margin: float
 
 
+@overload
 def margin_requirement(
-    notional_value: float,
-    tiers: Sequence[MarginTier],
-    *,
-    maintenance: bool = False,
-    leverage: float | None = None,
-) -> float:
-    """Margin for a position of the given value, bracket by bracket, in the unit of ``notional_value``.
+    notional_value: float, tiers: Sequence[MarginTier], *, maintenance: bool = ..., leverage: float | None = ...
+) -> float: ...
+@overload
+def margin_requirement(
+    notional_value: Column, tiers: Sequence[MarginTier], *, maintenance: bool = ..., leverage: float | None = ...
+) -> Column: ...
+def margin_requirement(
+    notional_value: Any, tiers: Sequence[MarginTier], *, maintenance: bool = False, leverage: float | None = None
+) -> Any:
+    """Margin for positions of the given value, bracket by bracket, in the unit of ``notional_value``.
 
     Each step's rate applies to the part of the value inside that step only, as an income tax does.
 
     Parameters
     ----------
     notional_value
-        Value of the position in the quote currency; its sign is ignored. For an inverse contract divide the result
-        by the price to have it in the base currency.
+        Value of the position in the quote currency, or a column of them; its sign is ignored. For an inverse
+        contract divide the result by the price to have it in the base currency.
     tiers
         The schedule, any order.
     maintenance
@@ -207,16 +238,13 @@ def margin_requirement(
         raise ValueError("tiers is empty: a margin requirement needs at least one margin tier")
     value = abs(notional_value)
     steps = sorted(tiers, key=lambda tier: tier.threshold)
-    total = 0.0
+    total = value * 0.0
     for step, upper in zip(steps, [*(tier.threshold for tier in steps[1:]), math.inf], strict=True):
-        inside = min(value, upper) - step.threshold
-        if inside <= 0:
-            break
         rate = step.maintenance_margin if maintenance else step.initial_margin
         if leverage and not maintenance:
             rate = max(rate, 1 / leverage)
-        total += inside * rate
-    return total
+        total = total + np.clip(value - step.threshold, 0.0, upper - step.threshold) * rate
+    return float(total) if np.ndim(total) == 0 else total
 
 
 def size_step(precision: int) -> Decimal:
@@ -233,23 +261,39 @@ def to_decimal(value: Decimal | float | int | str) -> Decimal:
     return value if isinstance(value, Decimal) else Decimal(str(value))
 
 
-def round_to_step(value: Decimal | float, step: Decimal | float, rounding: Rounding = "nearest") -> Decimal:
+@overload
+def round_to_step(value: Decimal | float | int | str, step: Decimal | float, rounding: Rounding = ...) -> Decimal: ...
+@overload
+def round_to_step(value: Column, step: Decimal | float, rounding: Rounding = ...) -> Column: ...
+def round_to_step(value: Any, step: Decimal | float, rounding: Rounding = "nearest") -> Any:
     """Round a price to its tick or a size to its step, exactly.
 
     Parameters
     ----------
     value
-        Price or size.
+        Price or size; an array or Series of them gives one of Decimals (dtype object).
     step
         Tick size or size step, positive.
     rounding
         ``nearest`` (ties to even), ``down`` (towards minus infinity) or ``up``.
+
+    Returns
+    -------
+    Decimal
+        An exact multiple of the step.
     """
     exact_step = to_decimal(step)
     if exact_step <= 0:
         raise ValueError(f"step is {step}: it must be positive")
-    count = (to_decimal(value) / exact_step).to_integral_value(_ROUNDING[rounding])
-    return count * exact_step
+
+    def one(number: Any) -> Decimal:
+        return (to_decimal(number) / exact_step).to_integral_value(_ROUNDING[rounding]) * exact_step
+
+    if isinstance(value, pd.Series):
+        return pd.Series([one(number) for number in value], index=value.index, dtype="object")
+    if isinstance(value, np.ndarray):
+        return np.array([one(number) for number in value.tolist()], dtype="object")
+    return one(value)
 
 
 def plain(value: Decimal) -> str:

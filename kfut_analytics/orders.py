@@ -464,7 +464,7 @@ def average_price(sizes: Iterable[float], prices: Iterable[float], *, inverse: b
 def _initial_margin(position: float, mark: float, tiers: Sequence[MarginTier], *, inverse: bool) -> float:
     if not tiers or math.isnan(mark):
         return math.nan
-    requirement = contracts.margin_requirement(contracts.notional(position, mark, inverse=inverse), tiers)
+    requirement = contracts.margin_requirement(float(contracts.notional(position, mark, inverse=inverse)), tiers)
     return requirement / mark if inverse else requirement
 
 

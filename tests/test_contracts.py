@@ -6,6 +6,7 @@ import math
 from decimal import Decimal
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -160,11 +161,57 @@ def test_size_steps_of_negative_precisions() -> None:
     assert contracts.size_step(4) == Decimal("0.0001")
 
 
-def test_columns_work_as_scalars_do() -> None:
-    size, entry, mark = np.array([1.0, -2.0]), np.array([10.0, 20.0]), np.array([12.0, 25.0])
-    for inverse in (False, True):
-        each = [pnl(s, e, m, inverse=inverse) for s, e, m in zip(size, entry, mark, strict=True)]
-        assert pnl(size, entry, mark, inverse=inverse).tolist() == each
+rows = st.lists(st.tuples(sides, sizes, prices, prices, kinds), min_size=1, max_size=10)
+
+
+@given(rows)
+def test_columns_of_mixed_contracts_equal_their_scalars(data: list[tuple[float, float, float, float, bool]]) -> None:
+    size = pd.Series([side * amount for side, amount, *_ in data], index=range(5, 5 + len(data)))
+    entry, mark = pd.Series([d[2] for d in data], size.index), pd.Series([d[3] for d in data], size.index)
+    inverse = [d[4] for d in data]
+    for column, one in (
+        (pnl(size, entry, mark, inverse=inverse), lambda s, e, m, i: pnl(s, e, m, inverse=i)),
+        (contracts.fee(size, mark, 0.0005, inverse=inverse), lambda s, e, m, i: contracts.fee(s, m, 0.0005, inverse=i)),
+        (contracts.notional(size, mark, inverse=inverse), lambda s, e, m, i: contracts.notional(s, m, inverse=i)),
+        (
+            contracts.average_entry(size, entry, size, mark, inverse=inverse),
+            lambda s, e, m, i: contracts.average_entry(s, e, s, m, inverse=i),
+        ),
+        (
+            contracts.relative_funding_rate(size, mark, inverse=inverse),
+            lambda s, e, m, i: contracts.relative_funding_rate(s, m, inverse=i),
+        ),
+    ):
+        assert column.tolist() == [one(*row) for row in zip(size, entry, mark, inverse, strict=True)]
+        assert column.index.equals(size.index)
+    plain_arrays = pnl(size.to_numpy(), entry.to_numpy(), mark.to_numpy(), inverse=np.array(inverse))
+    assert plain_arrays.tolist() == pnl(size, entry, mark, inverse=inverse).tolist()
+
+
+@given(st.lists(st.floats(min_value=-1e8, max_value=1e8), min_size=1), st.sampled_from([None, 5.0]), st.booleans())
+def test_margin_of_a_column_equals_its_scalars(values: list[float], leverage: float | None, maintenance: bool) -> None:
+    column = margin_requirement(pd.Series(values), TIERS, leverage=leverage, maintenance=maintenance)
+    each = [margin_requirement(v, TIERS, leverage=leverage, maintenance=maintenance) for v in values]
+    assert column.tolist() == each
+
+
+def test_rounding_of_a_column() -> None:
+    rounded = round_to_step(pd.Series([0.30000000000000004, 1499.0]), Decimal(1000), "down")
+    assert rounded.tolist() == [Decimal(0), Decimal(1000)]
+    assert round_to_step(np.array([0.1 + 0.2]), 0.1).tolist() == [Decimal("0.3")]
+
+
+@given(prices, prices, kinds)
+def test_relative_and_absolute_funding_rates_undo_each_other(rate: float, index: float, inverse: bool) -> None:
+    relative = contracts.relative_funding_rate(rate, index, inverse=inverse)
+    assert contracts.absolute_funding_rate(relative, index, inverse=inverse) == pytest.approx(rate)
+
+
+@given(sides, sizes, st.floats(-1, 1), st.floats(0, 24))
+def test_funding_moves_from_one_side_to_the_other(side: float, size: float, rate: float, hours: float) -> None:
+    paid = contracts.funding_payment(side * size, rate, hours)
+    assert paid == -contracts.funding_payment(-side * size, rate, hours)
+    assert paid * side * rate <= 0
 
 
 @pytest.mark.parametrize(

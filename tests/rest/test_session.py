@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 
 import kfut_analytics as kfut
 from kfut_analytics import errors
@@ -219,6 +221,56 @@ def test_a_connection_cut_after_the_request_is_lost() -> None:
             with pytest.raises(errors.ConnectionLost):
                 client.accounts()
             thread.join()
+
+
+@pytest.fixture
+def https_url() -> Iterator[str]:
+    """An https server on this machine whose certificate nobody vouches for."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        stop = threading.Event()
+
+        def serve() -> None:
+            listener.settimeout(0.05)
+            while not stop.is_set():
+                with contextlib.suppress(OSError):
+                    connection, _ = listener.accept()
+                    with connection, contextlib.suppress(OSError):
+                        context.wrap_socket(connection, server_side=True).close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}"
+        stop.set()
+        thread.join()
+
+
+def test_an_untrusted_certificate_is_refused_before_anything_is_sent(https_url: str) -> None:
+    with (
+        kfut.connect("live", base_url=https_url, api_key=SAMPLE_KEY, api_secret=SAMPLE_SECRET) as client,
+        pytest.raises(errors.ConnectionFailed, match="TLS certificate was refused") as caught,
+    ):
+        client.accounts()
+    assert not caught.value.retry_safe
+
+
+def test_no_answer_in_time_leaves_an_order_in_doubt_and_is_not_repeated() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        session = RestSession(url, trading=True, timeout=(1.0, 0.05))
+        with contextlib.closing(session):
+            with pytest.raises(errors.RequestTimeout, match="may have been processed") as order:
+                session.request(OPERATIONS["sendorder"])
+            with pytest.raises(errors.RequestTimeout) as read:
+                session.request(OPERATIONS["tickers"])
+        silent.settimeout(1)
+        arrived = [silent.accept()[0] for _ in range(1 + retry.MAX_ATTEMPTS)]
+        sent = [connection.recv(65536).split(b" ", 1)[0] for connection in arrived]
+        for connection in arrived:
+            connection.close()
+    assert (order.value.retry_safe, read.value.retry_safe) == (False, True)
+    assert sorted(sent) == [b"GET"] * retry.MAX_ATTEMPTS + [b"POST"]
 
 
 def test_a_private_call_without_a_key_names_the_remedy() -> None:

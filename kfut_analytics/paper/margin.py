@@ -178,6 +178,8 @@ def _trigger_price(portfolio: float, exposure: float, level: float, price: float
 def _margin(
     contract: Contract, size: float, mark: float, leverage: float | None = None, *, maintenance: bool = False
 ) -> float:
+    if size == 0:
+        return 0.0
     value = float(notional(size, mark, inverse=contract.inverse))
     required = margin_requirement(value, contract.tiers, maintenance=maintenance)
     if leverage is not None:

@@ -38,13 +38,12 @@ def instrument_status(contract: Contract) -> Json:
 
 def trading_instrument(exchange: Exchange, contract: Contract) -> Json:
     """An instrument as this account may trade it."""
-    row = wire.instrument(exchange, contract) | {
+    return wire.instrument(exchange, contract) | {
         "minimumTradeSize": float(contract.step),
         "restricted": False,
         "rebateLevels": [],
         "feeScheduleUid": _SCHEDULES[contract.inverse][0],
     }
-    return row
 
 
 def fee_schedules() -> list[Json]:

@@ -24,7 +24,8 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from . import errors, paper, plots
-    from .client import Client, connect
+    from .client import Client
+    from .connection import connect
     from .margin import Margin, margin
     from .orders import CancelResult, Order, OrderResult, Preview
     from .pnl import PnL, pnl
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from .widgets import OrderTicket
 
 _HOMES = {
-    "connect": ".client",
+    "connect": ".connection",
     "Client": ".client",
     "Order": ".orders",
     "OrderResult": ".orders",

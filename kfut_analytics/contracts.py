@@ -21,17 +21,19 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
-from typing import Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import numpy as np
-import pandas as pd
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 INVERSE_TYPE = "futures_inverse"
 """The exchange's ``type`` of inverse contracts; every other tradeable type is linear."""
 
 Rounding = Literal["nearest", "down", "up"]
 
-Column = TypeVar("Column", pd.Series, np.ndarray)
+Column = TypeVar("Column", "pd.Series[Any]", "np.ndarray[Any, Any]")
 """A column of numbers."""
 
 _ROUNDING = {"nearest": ROUND_HALF_EVEN, "down": ROUND_FLOOR, "up": ROUND_CEILING}
@@ -61,9 +63,9 @@ def _choose(inverse: Any, for_inverse: Callable[[], Any], for_linear: Callable[[
         return for_inverse() if inverse else for_linear()
     with np.errstate(divide="ignore", invalid="ignore"):  # rows that take the other formula
         first, second = for_inverse(), for_linear()
-    if isinstance(first, pd.Series):
-        return first.where(np.asarray(inverse), second)
-    return np.where(inverse, first, second)
+    if isinstance(first, np.ndarray):
+        return np.where(inverse, first, second)
+    return first.where(np.asarray(inverse), second)
 
 
 def notional(size: Any, price: Any, *, inverse: Any) -> Any:
@@ -243,8 +245,15 @@ def margin_requirement(
         rate = step.maintenance_margin if maintenance else step.initial_margin
         if leverage and not maintenance:
             rate = max(rate, 1 / leverage)
-        total = total + np.clip(value - step.threshold, 0.0, upper - step.threshold) * rate
-    return float(total) if np.ndim(total) == 0 else total
+        total = total + _between(value - step.threshold, upper - step.threshold) * rate
+    return total
+
+
+def _between(value: Any, upper: float) -> Any:
+    """A value, or a column of them, held between 0 and an upper bound; scalars without the detour over NumPy."""
+    if isinstance(value, (float, int)):
+        return min(max(value, 0.0), upper)
+    return np.clip(value, 0.0, upper)
 
 
 def size_step(precision: int) -> Decimal:
@@ -289,11 +298,9 @@ def round_to_step(value: Any, step: Decimal | float, rounding: Rounding = "neare
     def one(number: Any) -> Decimal:
         return (to_decimal(number) / exact_step).to_integral_value(_ROUNDING[rounding]) * exact_step
 
-    if isinstance(value, pd.Series):
-        return pd.Series([one(number) for number in value], index=value.index, dtype="object")
     if isinstance(value, np.ndarray):
         return np.array([one(number) for number in value.tolist()], dtype="object")
-    return one(value)
+    return value.map(one) if hasattr(value, "map") else one(value)
 
 
 def plain(value: Decimal) -> str:

@@ -217,6 +217,8 @@ def _floats(values: Sequence[Any]) -> Array:
     kinds = set(map(type, values))
     if kinds - _NUMBERS:
         raise TypeError(f"not numbers: {kinds}")
+    if kinds <= {_NONE}:
+        return np.full(len(values), np.nan)
     if str not in kinds:
         return np.fromiter(values, "float64", len(values))  # None becomes NaN
     if kinds == {str}:

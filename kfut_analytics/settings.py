@@ -262,3 +262,15 @@ def checked_base_url(url: str) -> str:
             f"base_url={url!r} is not encrypted: signed requests go only to https hosts or to this machine"
         )
     return url.rstrip("/")
+
+
+def one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """Hold an argument against its choices.
+
+    Raises
+    ------
+    ArgumentError
+        Naming the argument, the value and the choices.
+    """
+    if value not in choices:
+        raise ArgumentError(f"{name}={value!r} is not one of {', '.join(map(repr, choices))}")

@@ -10,6 +10,7 @@ import gc
 import queue
 import threading
 from collections.abc import Generator
+from types import TracebackType
 from typing import Any
 
 import pandas as pd
@@ -174,6 +175,41 @@ def funding_rates(session: RestSession, symbol: str, bar: Progress, *, exact: bo
     yield decode.rows(body, "rates")
 
 
+class _RareCollections:
+    """Cycles are searched for less often while someone is inside; fetches may overlap.
+
+    A page is many small objects without cycles that are soon let go. By default each seven hundred of them start a
+    search, which takes as long as reading the page.
+    """
+
+    _EVERY = 50_000
+    """More objects than a few pages have."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._before = (0, 0, 0)
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._before = gc.get_threshold()
+                if 0 < self._before[0] < self._EVERY:
+                    gc.set_threshold(self._EVERY, *self._before[1:])
+            self._inside += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                gc.set_threshold(*self._before)
+
+
+_RARE_COLLECTIONS = _RareCollections()
+
+
 def ahead(pages: Pages, bar: Progress) -> Pages:
     """The same pages, the next one fetched by a thread while the caller reads the last one.
 
@@ -200,16 +236,13 @@ def ahead(pages: Pages, bar: Progress) -> Pages:
             put(error)
 
     thread = threading.Thread(target=walk, name="kfut-pages", daemon=True)
-    # Pages are many small objects that are soon let go, and each few of them would start a search for cycles through
-    # everything that was there before. That is set aside meanwhile; what is made from now on is searched as ever.
-    gc.freeze()
     thread.start()
     try:
-        while (item := found.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            bar.add(len(item))
-            yield item
+        with _RARE_COLLECTIONS:
+            while (item := found.get()) is not None:
+                if isinstance(item, BaseException):
+                    raise item
+                bar.add(len(item))
+                yield item
     finally:
         stopped.set()
-        gc.unfreeze()

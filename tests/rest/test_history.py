@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import json
 import signal
 import sys
@@ -452,6 +453,20 @@ def test_pages_join_without_gap_or_double(size: int, overlap: int, open_venue: O
     assert "continuation_token" not in asked[0]
     constant = [{name: value for name, value in query.items() if name != "continuation_token"} for query in asked]
     assert all(query == constant[0] for query in constant)
+
+
+def test_a_fetch_leaves_the_collection_of_cycles_as_it_was(open_venue: Open) -> None:
+    before = gc.get_threshold()
+    venue, _ = open_venue({f"{HISTORY}/executions": exchange(10)})
+    venue.executions(None, START, None)
+    assert gc.get_threshold() == before
+
+
+@pytest.mark.parametrize("texts", [["1,2", "3"], ["1,2"], ["1", "2]"], ["1", "null"], ["1", "0x1"]])
+def test_a_number_is_read_on_its_own(texts: list[str]) -> None:
+    column = schema.Column("price", "float", "", "", "price")
+    with pytest.raises(errors.DecodeError, match=r"t\.price: the value "):
+        schema.convert(texts, column, "t")
 
 
 @pytest.mark.parametrize("token", [lambda count: "always", str], ids=["the same token", "another token"])

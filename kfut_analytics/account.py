@@ -32,7 +32,7 @@ class Account:
     env
         ``paper``, ``live`` or ``archive``.
     time
-        The exchange's time of the figures, UTC.
+        The exchange's time of the figures, UTC; this machine's where the exchange gives none.
     balance_value
         Value of all balances.
     portfolio_value

@@ -19,7 +19,7 @@ import pandas as pd
 
 from . import orders, settings
 from .account import Account
-from .contracts import MarginTier, is_inverse
+from .contracts import MarginTier, is_inverse, preferred_schedule
 from .errors import (
     ArgumentError,
     AuthenticationError,
@@ -173,7 +173,9 @@ class Client:
 
     def _for_symbol(self, symbol: str, fetch: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
         """A contract's frame; if the exchange refuses the symbol, the error names those that are near."""
-        symbol = symbol.strip().upper()
+        if not isinstance(symbol, str) or not symbol.strip():
+            raise ArgumentError(f"symbol={symbol!r}: name a contract such as 'PF_XBTUSD'")
+        symbol = symbol.strip()
         try:
             return fetch(symbol)
         except (InvalidRequestError, NotFoundError) as error:
@@ -181,22 +183,22 @@ class Client:
                 instruments = self._venue.instruments()
             except VenueError:
                 raise error from None
-            if symbol in instruments.index:
-                raise
-            raise self._unknown_symbol(symbol, instruments, error) from None
+            if symbol.upper() not in instruments.index:
+                raise self._unknown_symbol(symbol.upper(), instruments, error) from None
+            return fetch(symbol)  # the exchange's own spelling is known now
 
     def _each_symbol(self, symbol: str | Sequence[str], fetch: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
         """One symbol's frame, or those of several, fetched side by side, with the symbol as first index level."""
         if isinstance(symbol, str):
             return self._for_symbol(symbol, fetch)
-        symbols = [one.strip().upper() for one in symbol]
+        symbols = [str(one).strip() for one in symbol]
         if not symbols:
             raise ArgumentError("symbol is empty: name at least one contract")
         with ThreadPoolExecutor(min(_PARALLEL, len(symbols)), thread_name_prefix="kfut-fetch") as pool:
             frames = list(pool.map(lambda one: self._for_symbol(one, fetch), symbols))
         # A frame that has its symbol as a column says the same twice.
         frames = [frame.drop(columns="symbol", errors="ignore") for frame in frames]
-        joined = pd.concat(frames, keys=symbols, names=["symbol"])
+        joined = pd.concat(frames, keys=[one.upper() for one in symbols], names=["symbol"])
         joined.attrs = frames[0].attrs
         return joined
 
@@ -335,6 +337,7 @@ class Client:
         NotFoundError
             If there is no such contract.
         """
+        _require_order(order)
         rules, tiers = self._rules(order.symbol)
         tickers = self._venue.tickers()
         if order.symbol not in tickers.index:
@@ -371,6 +374,7 @@ class Client:
             If the exchange did not take the request at all; nothing was placed.
         """
         self._require_trading("place an order")
+        _require_order(order)
         rules, _ = self._rules(order.symbol)
         exact = orders.check(order, rules)
         exact = replace(exact, cli_ord_id=exact.cli_ord_id or str(uuid.uuid4()))
@@ -379,10 +383,11 @@ class Client:
         except (AuthenticationError, RateLimitError, ConnectionFailed, CredentialsError):
             raise
         except ExchangeError as error:
-            if error.http_status is None or error.http_status < 500:
+            if orders.is_refusal(error):
                 message = f"Rejected. {orders.explain(error.words)}"
-                return OrderResult("rejected", error.words, message, cli_ord_id=exact.cli_ord_id or "")
-            return self._with_margin_figures(exact, self._fate(exact, error))
+                rejected = OrderResult("rejected", error.words, message, cli_ord_id=exact.cli_ord_id or "")
+                return self._with_margin_figures(exact, rejected)
+            return self._fate(exact, error)
         except VenueError as error:
             return self._fate(exact, error)
 
@@ -397,14 +402,14 @@ class Client:
         return replace(result, message=f"{result.message} {seen.margin_sentence()}")
 
     def _fate(self, order: Order, error: VenueError) -> OrderResult:
-        """Look for an order whose answer was lost: fills first, then open orders."""
+        """Look for an order whose answer was lost. Fills have the last word: it may fill between the two looks."""
         _log.warning("no clear answer to order %s, looking for it: %s", order.cli_ord_id, error)
         result = partial(OrderResult, cli_ord_id=order.cli_ord_id or "")
         try:
-            fills = self._venue.fills(None, None)
-            fills = fills[fills["cli_ord_id"] == order.cli_ord_id]
             resting = self._venue.open_orders()
             resting = resting[resting["cli_ord_id"] == order.cli_ord_id]
+            fills = self._venue.fills(None, None)
+            fills = fills[fills["cli_ord_id"] == order.cli_ord_id]
         except VenueError as second:
             return result(
                 "unknown",
@@ -443,8 +448,8 @@ class Client:
             raise ArgumentError("order_status() needs at least one id: give order_ids or cli_ord_ids")
         return self._venue.order_status(order_ids, cli_ord_ids)
 
-    def cancel(self, order_id: str | None = None, *, cli_ord_id: str | None = None) -> CancelResult:
-        """Cancel one order by the exchange's id or your own.
+    def cancel(self, order_id: str | OrderResult | None = None, *, cli_ord_id: str | None = None) -> CancelResult:
+        """Cancel one order by the exchange's id, your own, or the result of placing it.
 
         Raises
         ------
@@ -452,6 +457,13 @@ class Client:
             If the client was opened without ``trading=True``.
         """
         self._require_trading("cancel an order")
+        if isinstance(order_id, OrderResult):
+            placed = order_id
+            order_id = placed.order_id or None
+            cli_ord_id = cli_ord_id if order_id else placed.cli_ord_id
+        for name, value in (("order_id", order_id), ("cli_ord_id", cli_ord_id)):
+            if value is not None and not (isinstance(value, str) and value):
+                raise ArgumentError(f"{name}={value!r} is not an order's id: give its text")
         if (order_id is None) == (cli_ord_id is None):
             raise ArgumentError("cancel() takes either order_id or cli_ord_id: give exactly one of them")
         try:
@@ -485,8 +497,7 @@ class Client:
         if symbol not in instruments.index:
             raise self._unknown_symbol(symbol, instruments)
         own = tiers[tiers["symbol"] == symbol]
-        schedule = "retail" if (own["schedule"] == "retail").any() else "professional"
-        own = own[own["schedule"] == schedule]
+        own = own[own["schedule"] == preferred_schedule(own["schedule"])]
         return _row(instruments, symbol), [
             MarginTier(float(threshold), float(initial), float(maintenance))
             for threshold, initial, maintenance in zip(
@@ -542,6 +553,11 @@ _PARALLEL = 4
 """Symbols fetched at once; the token pools bound the requests further."""
 
 
+def _require_order(order: object) -> None:
+    if not isinstance(order, Order):
+        raise ArgumentError(f"{order!r} is not an order: make one with kfut.Order(symbol, side, size, …)")
+
+
 def _row(frame: pd.DataFrame, label: str) -> pd.Series[Any]:
     """One row by its label; of labels that occur twice, the last."""
     found = frame.loc[label]
@@ -552,6 +568,8 @@ def _span(start: TimeLike | None, end: TimeLike | None) -> tuple[pd.Timestamp | 
     now = utc_now()
     first = None if start is None else parse_time(start, name="start", now=now)
     last = None if end is None else parse_time(end, name="end", now=now)
+    if first is not None and first > now:
+        raise ArgumentError(f"start={start!r} is in the future: give a time before now, such as '-30d'")
     if first is not None and last is not None and first > last:
         raise ArgumentError(f"start={start!r} is later than end={end!r}: exchange them")
     return first, last

@@ -73,6 +73,8 @@ def connect(
     """
     secret = None if api_secret is None else settings.Secret(api_secret)
     del api_secret  # a traceback that shows locals must not show it
+    if not isinstance(trading, bool):
+        raise ArgumentError(f"trading={trading!r} is neither True nor False")
     settings.one_of("env", env, ("paper", "live"))
     if env == "paper" and base_url is None:
         if api_key or secret:

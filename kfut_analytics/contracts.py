@@ -204,6 +204,19 @@ class MarginTier:
     maintenance_margin: float
 
 
+def preferred_schedule(names: Iterable[str]) -> str:
+    """Which of a contract's margin schedules applies where nothing else is said: retail where given.
+
+    Schedules are named ``retail`` and ``professional``, or ``platform/retail`` and ``platform/professional``.
+    """
+    given = sorted(set(names), key=lambda name: (name.count("/"), name))
+    for wanted in ("retail", "professional"):
+        for name in given:
+            if name.rpartition("/")[2] == wanted:
+                return name
+    return given[0] if given else ""
+
+
 @overload
 def margin_requirement(
     notional_value: float, tiers: Sequence[MarginTier], *, maintenance: bool = ..., leverage: float | None = ...

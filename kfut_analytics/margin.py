@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from .contracts import MarginTier, is_inverse, margin_requirement
+from .contracts import MarginTier, is_inverse, margin_requirement, preferred_schedule
 from .errors import ArgumentError
 from .pnl import amount
 
@@ -255,7 +255,7 @@ class Margin:
         ladders = {}
         for symbol, tiers in self.tiers.groupby("symbol"):
             given = set(tiers["schedule"])
-            schedule = self.schedule or ("retail" if "retail" in given else "professional")
+            schedule = self.schedule or preferred_schedule(given)
             if schedule in given:
                 columns = ("threshold", "initial_margin", "maintenance_margin")
                 own = tiers.loc[tiers["schedule"] == schedule, list(columns)]

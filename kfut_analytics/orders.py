@@ -16,7 +16,7 @@ import pandas as pd
 
 from . import contracts
 from .contracts import MarginTier, plain, round_to_step, to_decimal
-from .errors import OrderRefused
+from .errors import ExchangeError, InvalidRequestError, NotFoundError, OrderRefused
 
 OrderStatus = Literal["placed", "filled", "partially_filled", "rejected", "cancelled", "unknown"]
 
@@ -33,6 +33,8 @@ ORDER_TYPES = {
 
 LIMIT_TYPES = frozenset({"lmt", "post", "ioc", "fok"})
 TRIGGER_TYPES = frozenset({"stp", "take_profit"})
+IMMEDIATE_TYPES = frozenset({"mkt", "ioc", "fok"})
+"""Types that never rest in the book."""
 
 TAKER_FEE = 0.0005
 MAKER_FEE = 0.0002
@@ -85,13 +87,18 @@ class Order:
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        put(self, "symbol", str(self.symbol).strip().upper())
+        if not isinstance(self.symbol, str) or not self.symbol.strip():
+            raise OrderRefused(
+                f"symbol={self.symbol!r}: name a contract such as 'PF_XBTUSD'", field="symbol", value=self.symbol
+            )
+        put(self, "symbol", self.symbol.strip().upper())
         put(self, "side", str(self.side).strip().lower())
-        put(self, "order_type", self.order_type or ("mkt" if self.limit_price is None else "lmt"))
+        kind = str(self.order_type or ("mkt" if self.limit_price is None else "lmt")).strip().lower()
+        put(self, "order_type", kind)
+        if self.size is None:
+            raise OrderRefused("size is missing: say how many contracts", field="size", value=None)
         for name in ("size", "limit_price", "stop_price"):
             put(self, name, _positive(name, getattr(self, name)))
-        if not self.symbol:
-            raise OrderRefused("symbol is empty: name a contract such as PF_XBTUSD", field="symbol", value="")
         if self.side not in {"buy", "sell"}:
             raise OrderRefused(f"side={self.side!r}: use 'buy' or 'sell'", field="side", value=self.side)
         self._check_type()
@@ -99,10 +106,13 @@ class Order:
     def _check_type(self) -> None:
         kind = self.order_type
         if kind not in ORDER_TYPES:
+            meant = next((code for code, words in ORDER_TYPES.items() if kind in words.split()), None)
+            hint = f"did you mean {meant!r}? " if meant else ""
             raise OrderRefused(
-                f"order_type={kind!r} is not an order type: use one of {', '.join(ORDER_TYPES)}",
+                f"order_type={kind!r} is not an order type: {hint}use one of {', '.join(ORDER_TYPES)}",
                 field="order_type",
                 value=kind,
+                suggestion=meant,
             )
         if kind in LIMIT_TYPES and self.limit_price is None:
             raise OrderRefused(f"a {kind} order needs a limit_price", field="limit_price", value=None)
@@ -348,7 +358,9 @@ class Preview:
 def _money(value: float) -> str:
     if math.isnan(value):
         return "n/a"
-    return f"{value:,.2f}" if abs(value) >= 100 or value == 0 else f"{value:,.6g}"
+    if abs(value) >= 100 or value == 0:
+        return f"{value:,.2f}"
+    return f"{value:,.8f}".rstrip("0").rstrip(".")
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,7 +412,7 @@ def preview(order: Order, market: Market) -> Preview:
     own_price = order.limit_price if order.limit_price is not None else order.stop_price
     resting_price = mark if own_price is None else float(own_price)
     immediate_value = contracts.notional(filled, price, inverse=inverse) if filled else 0.0
-    resting = 0.0 if order.order_type in {"mkt", "ioc", "fok"} else size - filled
+    resting = 0.0 if order.order_type in IMMEDIATE_TYPES else size - filled
     fee = contracts.fee(filled, price, TAKER_FEE, inverse=inverse) if filled else 0.0
     resting_rate = TAKER_FEE if order.order_type in TRIGGER_TYPES else MAKER_FEE
     fee += contracts.fee(resting, resting_price, resting_rate, inverse=inverse)
@@ -583,6 +595,21 @@ REASONS = {
 
 MARGIN_REASONS = ("insufficientAvailableFunds", "wouldCauseLiquidation", "INSUFFICIENT_MARGIN")
 """Words of the exchange that mean that margin lacked."""
+
+
+_DOUBTFUL = ("server error", "unknownerror", "unavailable")
+
+
+def is_refusal(error: ExchangeError) -> bool:
+    """Whether an error answered to an order proves that the order was not taken.
+
+    Some refusals come as HTTP 500 (a margin that lacks, a contract that does not exist), and some errors at HTTP 200
+    leave open whether the order was processed before they arose.
+    """
+    if isinstance(error, (InvalidRequestError, NotFoundError)) or any(word in error.words for word in MARGIN_REASONS):
+        return True
+    doubtful = not error.words or error.words.casefold().startswith(_DOUBTFUL)
+    return not doubtful and (error.http_status or 0) < 500
 
 
 def explain(reason: str) -> str:

@@ -68,6 +68,7 @@ _NEEDED = [
     "fee",
     "realized_funding",
 ]
+_AMOUNTS = (*_NEEDED[5:], "liquidation_fee")
 _NO_CONTRACT = "(none)"
 
 
@@ -118,6 +119,8 @@ class PnL:
     """
 
     def __init__(self, log: pd.DataFrame) -> None:
+        if not isinstance(log, pd.DataFrame):
+            raise ArgumentError(f"log is {type(log).__name__} instead of the frame of client.account_log()")
         if "id" in log.columns:
             log = log.set_index("id")
         missing = [name for name in _NEEDED if name not in log.columns]
@@ -127,6 +130,9 @@ class PnL:
             raise ArgumentError(
                 f"log lacks the columns {', '.join(missing)}: give the frame of client.account_log(), whole"
             )
+        texts = [name for name in _AMOUNTS if name in log.columns and log[name].dtype == object]
+        if texts:  # exact numbers, or a hand-made frame
+            log = log.assign(**{name: pd.to_numeric(log[name].map(_float), errors="coerce") for name in texts})
         self.log = log
 
     @property
@@ -174,7 +180,10 @@ class PnL:
     def _cash(self) -> pd.DataFrame:
         """Entries that move money, with their currency and the money they book."""
         cash = self._entries.loc[~self._entries["position_leg"]].rename(columns={"asset": "currency"})
-        trading = cash["kind"].isin(TRADING).to_numpy()
+        # An entry of a kind that is not listed counts as trading where the exchange books P&L of a contract with it.
+        booked = (cash[["realized_pnl", "fee", "realized_funding"]] != 0).any(axis="columns")
+        unlisted = (cash["kind"] == "other") & (cash["contract"] != _NO_CONTRACT) & booked
+        trading = (cash["kind"].isin(TRADING) | unlisted).to_numpy()
         gross = (cash["realized_pnl"] + cash["realized_funding"] - cash["fee"]).to_numpy()
         # The exchange does not say whether `fee` contains the liquidation fee; the change of the balance tells.
         extra = cash["liquidation_fee"].to_numpy()
@@ -274,7 +283,7 @@ class PnL:
         for name in _MONEY:
             rows[name] = np.where(cash["trading"], cash[name], 0.0)
         for kind in NON_TRADING:
-            rows[kind] = np.where(cash["kind"] == kind, cash["change"], 0.0)
+            rows[kind] = np.where((cash["kind"] == kind) & ~cash["trading"], cash["change"], 0.0)
         previous = _grouped(rows, keys)["new_balance"].shift()
         rows["breaks"] = ~(np.isclose(rows["old_balance"], previous, rtol=1e-9, atol=1e-9) | previous.isna())
         rows["scale"] = rows["change"].abs()
@@ -316,16 +325,16 @@ class PnL:
         return _finish(frame[moved].reset_index(), ["amount"]).set_index("date")
 
     def other(self) -> pd.DataFrame:
-        """Entries whose kind is not known; they change balances and are counted in no other class.
+        """Entries whose kind is not known; ``counted_as`` is trading where they book P&L of a contract, else other.
 
         Returns
         -------
         DataFrame
-            Index ``id``: time, info, account, currency, contract, amount in ``currency``.
+            Index ``id``: time, info, account, currency, contract, amount in ``currency``, counted_as.
         """
-        rows = self._cash.loc[
-            self._cash["kind"] == "other", ["time", "info", "account", "currency", "contract", "change"]
-        ]
+        columns = ["time", "info", "account", "currency", "contract", "change"]
+        rows = self._cash.loc[self._cash["kind"] == "other", [*columns, "trading"]]
+        rows["counted_as"] = np.where(rows.pop("trading"), "trading", "other")
         return _finish(rows.rename(columns={"change": "amount"}), ["amount"])
 
     def notes(self) -> list[str]:
@@ -336,13 +345,16 @@ class PnL:
         unknown = self.other()
         if len(unknown):
             kinds = ", ".join(sorted(repr(str(info)) for info in unknown["info"].unique()))
+            trading = int((unknown["counted_as"] == "trading").sum())
             notes.append(
-                f"{len(unknown):,} entries of kinds not known to this version ({kinds}) are in the class other."
+                f"{_count(len(unknown), 'entry', 'entries')} of kinds not known to this version ({kinds}): "
+                f"{trading:,} that book P&L of a contract are counted as trading, "
+                f"{len(unknown) - trading:,} are in the class other."
             )
         if unpaired := self._unpaired():
             notes.append(
-                f"{unpaired:,} executions have a position leg and no cash leg: "
-                "their fee was paid in KFEE, or their cash leg lies outside the log."
+                f"{_count(unpaired, 'execution', 'executions')} with a position leg and no cash leg: "
+                "the fee was paid in KFEE, or the cash leg lies outside the log."
             )
         bridge = self._bridge
         for wallet, currency, rest, breaks in zip(
@@ -414,6 +426,14 @@ def amount(value: float, currency: str, *, sign: bool = False) -> str:
     decimals = 2 if currency.upper() in _TWO_DECIMALS else 8
     rounded = round(float(value), decimals) + 0.0  # no negative zero
     return f"{rounded:{'+' if sign and rounded else ''},.{decimals}f}"
+
+
+def _float(value: Any) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
 
 
 def _mapped(texts: pd.Series[Any], function: Any) -> pd.Series[Any]:

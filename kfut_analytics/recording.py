@@ -57,6 +57,7 @@ def recording(path: str | os.PathLike[str], *, again: bool = False) -> Iterator[
     """
     try:
         import vcr
+        import vcr.errors
     except ImportError:
         raise ConfigurationError('recordings need vcrpy: pip install "kfut-analytics[recording]"') from None
     file = Path(path)
@@ -66,11 +67,12 @@ def recording(path: str | os.PathLike[str], *, again: bool = False) -> Iterator[
         file.unlink(missing_ok=True)
     recorder = vcr.VCR(
         filter_headers=list(SECRET_HEADERS),
-        before_record_response=lambda response: _scrubbed(response, now),
-        match_on=["method", "path", "query", "body"],
+        before_record_response=lambda response: _dated(hide_identities(response), now),
+        match_on=["method", "path", "query", "order"],
         record_mode=vcr.mode.NONE if replaying else vcr.mode.ALL,
         decode_compressed_response=True,
     )
+    recorder.register_matcher("order", _same_body)
     with ExitStack() as stack:
         stack.enter_context(times.frozen(now))
         if replaying:
@@ -78,17 +80,34 @@ def recording(path: str | os.PathLike[str], *, again: bool = False) -> Iterator[
 
             stack.enter_context(unsigned_requests())
         stack.enter_context(recorder.use_cassette(str(file), allow_playback_repeats=replaying))
-        yield
+        try:
+            yield
+        except vcr.errors.CannotOverwriteExistingCassetteException as error:
+            raise ArgumentError(
+                f"{str(file)!r} holds no answer to {error.failed_request.method} {error.failed_request.path}: "
+                "record it anew with again=True"
+            ) from None
 
 
-def _scrubbed(response: dict[str, Any], now: pd.Timestamp) -> dict[str, Any]:
-    body = response["body"]["string"]
-    headers = {k: v for k, v in response["headers"].items() if k.casefold() != "set-cookie"}
-    return {
-        **response,
-        "headers": headers | {_NOW: [times.iso(now)]},
-        "body": {"string": _IDENTITIES.sub(_HIDDEN, body.encode() if isinstance(body, str) else body)},
-    }
+def _same_body(first: Any, second: Any) -> None:
+    """Bodies are compared without the client's order id, which is a fresh one each time."""
+    bodies = [re.sub(rb"cliOrdId=[^&]*", b"", _bytes(request.body)) for request in (first, second)]
+    assert bodies[0] == bodies[1], "different body"
+
+
+def _bytes(body: Any) -> bytes:
+    return body.encode() if isinstance(body, str) else bytes(body or b"")
+
+
+def hide_identities(response: dict[str, Any]) -> dict[str, Any]:
+    """A recorded answer without cookies and without what tells whose account it is."""
+    headers = {name: value for name, value in response["headers"].items() if name.casefold() != "set-cookie"}
+    body = _IDENTITIES.sub(_HIDDEN, _bytes(response["body"]["string"]))
+    return {**response, "headers": headers, "body": {"string": body}}
+
+
+def _dated(response: dict[str, Any], now: pd.Timestamp) -> dict[str, Any]:
+    return {**response, "headers": response["headers"] | {_NOW: [times.iso(now)]}}
 
 
 def _recorded_now(file: Path) -> pd.Timestamp:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import getpass
 import importlib.util
+import ipaddress
 import os
+import re
 import stat
 import warnings
 from collections.abc import Callable, Iterator
@@ -118,13 +120,20 @@ def credentials(
     """
     for key_name, key, secret_name, secret in _places(api_key, api_secret, dotenv):
         if key and secret:
-            return Credentials(key.strip(), secret)
+            return Credentials(_checked_text(key_name, key), secret)
         if key or secret:
             missing, present = (secret_name, key_name) if key else (key_name, secret_name)
             raise CredentialsError(f"{present} is given but {missing} is not: give both halves of the API key, or none")
     if prompt:
         return Credentials(input("API key: ").strip(), Secret(getpass.getpass("API secret (hidden): ")))
     return None
+
+
+def _checked_text(name: str, key: object) -> str:
+    """An API key that can travel in a header; the message does not show it."""
+    if not isinstance(key, str) or not re.fullmatch(r"[\x21-\x7e]+", key.strip()):
+        raise CredentialsError(f"{name} is not the text of an API key: copy it whole from the exchange's API key page")
+    return key.strip()
 
 
 Place = tuple[str, str | None, str, Secret | None]
@@ -233,7 +242,10 @@ def checked_key(info: KeyInfo, *, trading: bool) -> KeyInfo:
 def is_loopback(url: str) -> bool:
     """Whether a URL points at this machine."""
     host = urlsplit(url).hostname or ""
-    return host in {"localhost", "::1"} or host.startswith("127.")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name: "127.example.com" is one, too
+        return host == "localhost"
 
 
 def checked_base_url(url: str) -> str:
@@ -247,7 +259,7 @@ def checked_base_url(url: str) -> str:
         If it is plain http to another machine.
     """
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(str(url))
         valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
         valid = valid and parts.path in {"", "/"} and not (parts.query or parts.fragment or parts.username)
     except ValueError:

@@ -14,8 +14,9 @@ from .errors import ArgumentError
 TimeLike = str | dt.datetime | dt.date | pd.Timestamp
 """A datetime, a date, ISO text, ``"now"`` or an offset from now such as ``"-30d"``."""
 
-_OFFSET = re.compile(r"^([+-]?)(\d+(?:\.\d+)?)\s*(s|m|h|d|w)$")
+_OFFSET = re.compile(r"^([+-])(\d+(?:\.\d+)?)\s*(s|m|h|d|w)$")
 _ISO = re.compile(r"^\d{4}-\d{2}")
+_LONGEST = 100 * 366 * 86400.0
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
@@ -61,10 +62,14 @@ def parse_time(value: TimeLike, *, name: str = "time", now: pd.Timestamp | None 
             return now or utc_now()
         if match := _OFFSET.match(text):
             sign, number, unit = match.groups()
+            if float(number) * _SECONDS[unit] > _LONGEST:
+                raise _unreadable(name, value)
             delta = pd.Timedelta(seconds=float(number) * _SECONDS[unit])
             return (now or utc_now()) + (-delta if sign == "-" else delta)
         if not _ISO.match(text):  # pandas reads much more, "-30" as a year among it
             raise _unreadable(name, value)
+    elif not isinstance(value, (dt.datetime, dt.date)):
+        raise _unreadable(name, value)
     try:
         stamp = pd.Timestamp(value)
     except (ValueError, TypeError) as error:
@@ -77,7 +82,7 @@ def parse_time(value: TimeLike, *, name: str = "time", now: pd.Timestamp | None 
 def _unreadable(name: str, value: object) -> ArgumentError:
     return ArgumentError(
         f"{name}={value!r} is not a point in time: give a datetime, ISO text such as '2026-11-01T12:00Z', "
-        "or an offset from now such as '-30d' (units s, m, h, d, w)"
+        "or an offset from now with its sign, such as '-30d' (units s, m, h, d, w)"
     )
 
 

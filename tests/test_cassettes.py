@@ -18,7 +18,8 @@ import vcr.errors
 import yaml
 
 import kfut_analytics as kfut
-from kfut_analytics import errors
+from kfut_analytics import errors, times
+from kfut_analytics.recording import hide_identities
 from tests.conftest import SAMPLE_KEY, SAMPLE_SECRET
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ SECRET_HEADERS = ("APIKey", "Authent", "Nonce")
 recorder = vcr.VCR(
     filter_headers=[*SECRET_HEADERS, "User-Agent"],
     match_on=["method", "path", "query", "body"],
+    before_record_response=hide_identities,
     record_mode="all" if RECORDING else "none",
     decode_compressed_response=True,
 )
@@ -57,13 +59,14 @@ def session(name: str) -> Iterator[tuple[kfut.Client, PaperServer | None]]:
     path = FOLDER / f"{name}.yaml"
     if RECORDING:
         path.unlink(missing_ok=True)
-        with exchange() as server, recorder.use_cassette(str(path)):
+        with exchange() as server, recorder.use_cassette(str(path)), times.frozen(OPENED):
             keys = {"api_key": server.api_key, "api_secret": server.api_secret}
             with kfut.connect("paper", trading=True, base_url=server.base_url, **keys) as client:
                 yield client, server
         return
     with (
         recorder.use_cassette(str(path)) as tape,
+        times.frozen(OPENED),
         kfut.connect("paper", trading=True, base_url=NOBODY, api_key=SAMPLE_KEY, api_secret=SAMPLE_SECRET) as client,
     ):
         yield client, None

@@ -117,6 +117,22 @@ def test_the_exchanges_spelling_of_a_symbol_is_kept(replay: Replay) -> None:
     assert "symbol=PF_AAPLxUSD&" in sent(server)[0]
 
 
+@pytest.mark.parametrize("typed", ["PF_AAPLxUSD", "pf_aaplxusd", "PF_AAPLXUSD"])
+def test_an_exchange_that_minds_the_case_gets_its_own_spelling(typed: str, replay: Replay) -> None:
+    client, server = replay({})
+    book = {"result": "success", "orderBook": {"bids": [[1, 1]], "asks": [[2, 1]]}}
+    refusal = {"result": "error", "errors": [{"code": 11, "message": "Argument invalid: symbol"}]}
+
+    class Strict(dict[str, Answer]):
+        def get(self, path: str, default: Any = None) -> Answer:
+            if path.endswith("/instruments"):
+                return reply(INSTRUMENTS)
+            return reply(book) if "symbol=PF_AAPLxUSD" in server.seen[-1].target else reply(refusal, 400)
+
+    server.answers = Strict()
+    assert len(client.order_book(typed)) == 2
+
+
 def test_a_refused_order_is_not_sent(replay: Replay) -> None:
     client, server = replay(answers(PLACED), trading=True)
     with pytest.raises(errors.OrderRefused):
@@ -159,6 +175,50 @@ def test_a_refusal_in_words_is_a_rejection(replay: Replay) -> None:
     assert (result.status, result.reason) == ("rejected", "invalid order type (code 11)")
 
 
+MARGIN = {"errors": [{"code": 92, "message": "INSUFFICIENT_MARGIN"}]}
+UNKNOWN_CONTRACT = {"errors": [{"code": 87, "message": "CONTRACT_DOES_NOT_EXIST"}]}
+
+
+@pytest.mark.parametrize(("body", "reason"), [(MARGIN, "code 92"), (UNKNOWN_CONTRACT, "code 87")])
+def test_an_engines_refusal_is_one_at_http_500_too(body: Any, reason: str, replay: Replay) -> None:
+    client, _ = replay(answers(reply({"result": "error"} | body, 500)), trading=True)
+    result = client.place(ORDER)
+    assert result.status == "rejected"
+    assert reason in result.reason
+
+
+@pytest.mark.parametrize("word", ["Server Error", "unknownError", "Unavailable"])
+def test_an_error_that_proves_nothing_is_looked_up_at_http_200_too(word: str, replay: Replay) -> None:
+    client, server = replay(answers(reply({"result": "error", "error": word}), [], [OPEN]), trading=True)
+    assert client.place(ORDER).status == "placed"
+    assert len(sent(server)) == 1
+
+
+def test_an_order_that_fills_while_it_is_looked_for_is_found(replay: Replay) -> None:
+    client, server = replay({}, trading=True)
+    scripted = answers(LOST[0])
+
+    class Moving(dict[str, Answer]):
+        def get(self, path: str, default: Any = None) -> Answer | None:
+            looked = sum("/fills" in seen.target or "/openorders" in seen.target for seen in server.seen)
+            if path.endswith("/openorders"):
+                return reply({"result": "success", "openOrders": [OPEN] if looked < 1 else []})
+            if path.endswith("/fills"):
+                return reply({"result": "success", "fills": [FILL] if looked > 1 else []})
+            return scripted.get(path)
+
+    server.answers = Moving()
+    assert client.place(ORDER).status == "filled"
+
+
+def test_the_word_counts_where_a_list_of_details_stands_beside_it(replay: Replay) -> None:
+    body = {"result": "error", "error": "authenticationError", "errors": ["bad key"]}
+    client, _ = replay(answers(reply(body)), trading=True)
+    with pytest.raises(errors.AuthenticationError) as caught:
+        client.place(ORDER)
+    assert caught.value.words == "authenticationError: bad key"
+
+
 def test_a_refused_key_is_an_error_not_a_rejected_order(replay: Replay) -> None:
     client, _ = replay(answers(reply({"result": "error", "error": "authenticationError"})), trading=True)
     with pytest.raises(errors.AuthenticationError):
@@ -180,7 +240,9 @@ def test_account_log_pages_by_id_without_gap_or_duplicate(replay: Replay) -> Non
     server.answers = Pages()
     log = client.account_log(start="2026-11-21")
     assert list(log.index) == list(range(1, 1501))
-    assert all("since=1795219200000&" in f"{seen.target}&" and "sort=asc" in seen.target for seen in server.seen)
+    # 700, 700, 100, and a last question that costs one token.
+    assert [seen.target.partition("count=")[2].partition("&")[0] for seen in server.seen] == ["1000"] * 3 + ["25"]
+    assert all("since=1795219199999&" in f"{seen.target}&" and "sort=asc" in seen.target for seen in server.seen)
 
 
 def test_fills_page_to_the_start_across_equal_times(replay: Replay) -> None:
@@ -203,6 +265,12 @@ def test_fills_page_to_the_start_across_equal_times(replay: Replay) -> None:
     [
         (lambda c: c.fills(start="yesterday"), "start='yesterday' is not a point in time"),
         (lambda c: c.account_log(start="-1d", end="-2d"), "is later than"),
+        (lambda c: c.fills(start="+30d"), "is in the future"),
+        (lambda c: c.fills(start="30d"), "with its sign"),
+        (lambda c: c.fills(start=5), "start=5 is not a point in time"),
+        (lambda c: c.fills(start="-9999999d"), "is not a point in time"),
+        (lambda c: c.order_book(None), "symbol=None: name a contract"),
+        (lambda c: c.preview("buy"), "'buy' is not an order"),
         (lambda c: c.candles("PF_XBTUSD", "2h"), "resolution='2h' is not one of"),
         (lambda c: c.candles("PF_XBTUSD", tick_type="last"), "tick_type='last' is not one of"),
     ],
@@ -220,12 +288,32 @@ def test_cancel_takes_exactly_one_id(replay: Replay) -> None:
     client, _ = replay({}, trading=True)
     with pytest.raises(errors.ArgumentError, match="exactly one"):
         client.cancel()
+    with pytest.raises(errors.ArgumentError, match="order_id=5 is not an order's id"):
+        client.cancel(5)  # type: ignore[arg-type]
+
+
+def test_a_result_can_be_cancelled(replay: Replay) -> None:
+    cancelled = reply({"result": "success", "cancelStatus": {"status": "cancelled", "order_id": "o"}})
+    client, server = replay(answers(PLACED) | {f"{API}/cancelorder": cancelled}, trading=True)
+    placed = client.place(ORDER)
+    assert client.cancel(placed).status == "cancelled"
+    assert server.seen[-1].body == b"order_id=o"
 
 
 def test_a_client_is_not_pickled(replay: Replay) -> None:
     client, _ = replay({})
     with pytest.raises(TypeError, match="holds an API key"):
         pickle.dumps(client)
+
+
+def test_trading_is_true_or_false_and_nothing_else() -> None:
+    with pytest.raises(errors.ArgumentError, match="trading='no' is neither"):
+        kfut.connect(trading="no")  # type: ignore[arg-type]
+
+
+def test_an_unknown_account_of_the_paper_exchange() -> None:
+    with pytest.raises(errors.ArgumentError, match="account is 'nobody'"):
+        kfut.connect(account="nobody")
 
 
 def test_unknown_environment() -> None:

@@ -63,6 +63,8 @@ def market(position: float = 0.0, **changes: Any) -> Market:
     [
         ({"side": "long"}, "side"),
         ({"size": 0}, "size"),
+        ({"size": None}, "size"),
+        ({"symbol": None}, "symbol"),
         ({"size": "many"}, "size"),
         ({"size": True}, "size"),
         ({"size": "1e999999"}, "size"),
@@ -205,6 +207,8 @@ EXECUTION = {"type": "EXECUTION", "executionId": "e", "price": 100.0, "amount": 
         (answer("postWouldExecute", [{"type": "REJECT", "reason": "X"}]), "rejected", "postWouldExecute", 0),
         (answer("placed", [{"type": "REJECT", "reason": "POST_WOULD_EXECUTE"}]), "rejected", "POST_WOULD_EXECUTE", 0),
         (answer("somethingNew", []), "rejected", "somethingNew", 0),
+        (answer("placed", [{"type": "PLACE", "order": {}}, {"type": "CANCEL", "uid": "o"}]), "cancelled", "placed", 0),
+        (answer("placed", [EXECUTION, {"type": "CANCEL", "uid": "o"}]), "partially_filled", "placed", 1),
         (answer("cancelled", []), "cancelled", "cancelled", 0),
         (answer("filled", []), "filled", "filled", 2),
         ({"sendStatus": {"status": "placed", "orderEvents": None}}, "placed", "placed", 0),
@@ -214,6 +218,27 @@ def test_what_an_answer_means(body: dict[str, Any], status: str, reason: str, fi
     result = order_result(body, Order("PF_XBTUSD", "buy", 2, limit_price=100))
     assert (result.status, result.reason, result.filled_size) == (status, reason, filled)
     assert result.message
+
+
+def test_a_partial_fill_without_executions_does_not_guess_its_size() -> None:
+    result = order_result(answer("partiallyFilled", []), Order("PF_XBTUSD", "buy", 2, limit_price=100))
+    assert result.status == "partially_filled"
+    assert math.isnan(result.filled_size)
+
+
+def test_what_happens_to_the_rest_is_said() -> None:
+    ioc = Order("PF_XBTUSD", "buy", 2, limit_price=100, order_type="IOC")
+    assert "The rest is cancelled." in order_result(answer("placed", [EXECUTION]), ioc).message
+    resting = Order("PF_XBTUSD", "buy", 2, limit_price=100)
+    assert "The rest stays in the book." in order_result(answer("placed", [EXECUTION]), resting).message
+    stop = Order("PF_XBTUSD", "sell", 2, order_type="stp", stop_price=90)
+    assert "waits for its trigger price" in order_result(answer("placed", [{"type": "PLACE"}]), stop).message
+
+
+def test_common_names_of_order_types_are_met_with_the_exchanges() -> None:
+    with pytest.raises(OrderRefused, match="did you mean 'lmt'") as caught:
+        Order("PF_XBTUSD", "buy", 1, 100, order_type="limit")
+    assert caught.value.suggestion == "lmt"
 
 
 def test_recorded_answers_to_orders(recordings: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -134,7 +135,33 @@ def test_flows_and_unknown_kinds_are_shown(worked):
     assert list(result.other()["info"]) == ["lunar dividend"]
     notes = " ".join(result.notes())
     assert "'lunar dividend'" in notes
-    assert "1 executions have a position leg and no cash leg" in notes
+    assert "1 execution with a position leg and no cash leg" in notes
+
+
+def test_an_unlisted_kind_that_books_pnl_of_a_contract_is_trading():
+    log = Log()
+    log.entry("futures lunar settlement", "USD", 4.9, contract="PF_XBTUSD", realized_pnl=5.0, fee=0.1)
+    result = pnl(log.frame())
+    (row,) = result.by_contract().to_dict("records")
+    assert (row["contract"], row["realized_pnl"], row["fee"]) == ("PF_XBTUSD", 5.0, 0.1)
+    assert row["net"] == pytest.approx(4.9)
+    assert list(result.other()["counted_as"]) == ["trading"]
+    assert result.reconcile()["unexplained"].eq(0).all()
+    assert result.reconcile()["other"].eq(0).all()
+
+
+def test_exact_numbers_give_the_same_figures(worked):
+    exact = worked.copy()
+    for name in ("old_balance", "new_balance", "change", "realized_pnl", "fee", "realized_funding"):
+        exact[name] = pd.Series([None if pd.isna(v) else Decimal(str(v)) for v in worked[name]], exact.index, object)
+    pd.testing.assert_frame_equal(pnl(exact).by_contract(), pnl(worked).by_contract())
+    pd.testing.assert_frame_equal(pnl(exact).daily(), pnl(worked).daily())
+
+
+@pytest.mark.parametrize("log", [None, [], "log"])
+def test_what_is_no_frame_is_refused(log):
+    with pytest.raises(ArgumentError, match=r"instead of the frame of client\.account_log"):
+        pnl(log)
 
 
 def test_transfers_between_own_wallets_are_no_external_flow():

@@ -15,6 +15,18 @@ def look(client: kfut.Client) -> list[pd.DataFrame]:
     return [client.positions(), client.fills(start="-20d"), client.account_log(start="-1d")]
 
 
+def test_an_order_replays_although_its_id_is_a_fresh_one(tmp_path: Path) -> None:
+    path = tmp_path / "order.yaml"
+    order = kfut.Order("PF_ETHUSD", "buy", 0.1, limit_price=2500)
+    with kfut.recording(path), kfut.connect(trading=True, account="empty") as client:
+        placed = client.place(order)
+    with kfut.recording(path), kfut.connect(trading=True, account="empty") as client:
+        assert client.place(order) == placed
+    missing = pytest.raises(errors.ArgumentError, match="holds no answer to GET")
+    with missing, kfut.recording(path), kfut.connect(account="empty") as client:
+        client.open_orders()
+
+
 def test_a_session_replays_offline_without_a_key(tmp_path: Path) -> None:
     path = tmp_path / "session.yaml"
     with kfut.paper.start() as server:

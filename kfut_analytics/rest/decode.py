@@ -18,6 +18,7 @@ import pandas as pd
 from .. import contracts, schema
 from ..account import Account
 from ..errors import DecodeError
+from ..times import utc_now
 
 Row = Mapping[str, Any]
 Columns = dict[str, Sequence[Any]]
@@ -145,7 +146,7 @@ def instruments(body: Mapping[str, Any]) -> pd.DataFrame:
     data = columns(schema.INSTRUMENTS, items)
     data["symbol"] = upper(data["symbol"])
     data["size_step"] = [_size_step(p) for p in data["contract_value_trade_precision"]]
-    first = [next(iter(_levels(i, "retailMarginLevels") or _levels(i, "marginLevels")), {}) for i in items]
+    first = [_first_level(item) for item in items]
     data["initial_margin"] = [level.get("initialMargin") for level in first]
     data["maintenance_margin"] = [level.get("maintenanceMargin") for level in first]
     return schema.INSTRUMENTS.frame(data)
@@ -160,6 +161,29 @@ def _size_step(precision: Any) -> float | None:
         raise DecodeError(f"contractValueTradePrecision is {precision!r} instead of a whole number") from error
 
 
+def _schedules(item: Row) -> dict[str, list[Row]]:
+    """The margin levels of a contract by schedule: retail, professional, or platform/schedule."""
+    found = {"professional": _levels(item, "marginLevels"), "retail": _levels(item, "retailMarginLevels")}
+    for platform in mapping(item, "marginSchedules"):
+        kinds = mapping(item["marginSchedules"], platform)
+        found |= {f"{platform}/{kind}": _levels(kinds, kind) for kind in kinds}
+    return {name: levels for name, levels in found.items() if levels}
+
+
+def _first_level(item: Row) -> Row:
+    """The lowest level of the schedule that applies where nothing else is said."""
+    schedules = _schedules(item)
+    if not schedules:
+        return _NOTHING
+    levels = schedules[contracts.preferred_schedule(schedules)]
+    return min(levels, key=lambda level: _threshold(level, item))
+
+
+def _threshold(level: Row, item: Row) -> float:
+    value = level.get("contracts") if level.get("numNonContractUnits") is None else level.get("numNonContractUnits")
+    return 0.0 if value is None else number(value, f"threshold of a margin level of {item.get('symbol')!r}")
+
+
 def wire_symbols(body: Mapping[str, Any]) -> dict[str, str]:
     """The exchange's exact spelling of each symbol, by the upper-case one."""
     return {str(item.get("symbol")).upper(): str(item.get("symbol")) for item in rows(body, "instruments")}
@@ -169,13 +193,8 @@ def margin_tiers(body: Mapping[str, Any]) -> pd.DataFrame:
     """Frame ``margin_tiers``: every tier of every schedule, from the answer of ``/instruments``."""
     found: list[tuple[Any, str, Row]] = []
     for item in rows(body, "instruments"):
-        schedules = {
-            "professional": _levels(item, "marginLevels"),
-            "retail": _levels(item, "retailMarginLevels"),
-        }
-        for platform, kinds in (item.get("marginSchedules") or {}).items():
-            schedules |= {f"{platform}/{kind}": _levels(kinds, kind) for kind in kinds}
-        found += [(item.get("symbol"), name, level) for name, levels in schedules.items() for level in levels]
+        symbol = item.get("symbol")
+        found += [(symbol, name, level) for name, levels in _schedules(item).items() for level in levels]
     data = columns(schema.MARGIN_TIERS, [level for _, _, level in found])
     data["symbol"] = upper(symbol for symbol, _, _ in found)
     data["schedule"] = [name for _, name, _ in found]
@@ -189,11 +208,8 @@ def tickers(body: Mapping[str, Any]) -> pd.DataFrame:
     data["symbol"] = upper(data["symbol"])
     frame = schema.TICKERS.frame(data)
     # A ticker carries no contract type; the prefix tells inverse contracts apart as well.
-    inverse = pd.Series([contracts.is_inverse(str(symbol)) for symbol in frame.index], index=frame.index, dtype=bool)
-    rate, index_price = frame["funding_rate"], frame["index_price"]
-    relative = contracts.relative_funding_rate(rate, index_price, inverse=False)
-    frame["relative_funding_rate"] = relative.where(
-        ~inverse, contracts.relative_funding_rate(rate, index_price, inverse=True)
+    frame["relative_funding_rate"] = contracts.relative_funding_rate(
+        frame["funding_rate"], frame["index_price"], inverse=contracts.are_inverse(frame.index)
     )
     return frame
 
@@ -319,13 +335,19 @@ def account(body: Mapping[str, Any], env: str) -> Account:
     DecodeError
         If the answer has no multi-collateral wallet.
     """
-    flex = container(container(body, "accounts", dict), "flex", dict)
+    wallets: dict[str, Any] = container(body, "accounts", dict)
+    if "flex" not in wallets:
+        raise DecodeError(
+            f"this account has no multi-collateral wallet (flex); its wallets are {', '.join(wallets) or 'none'}: "
+            "see client.accounts()"
+        )
+    flex = container(wallets, "flex", dict)
     figures = {}
     for name, field in _ACCOUNT_FIELDS.items():
         column = schema.Column(name, "float", "USD", "", field)
         figures[name] = float(schema.convert([flex.get(field)], column, "account").iloc[0])
     time = schema.convert([body.get("serverTime")], schema.Column("time", "time", "UTC", "", "serverTime"), "account")
-    return Account(env=env, time=time.iloc[0], **figures)
+    return Account(env=env, time=utc_now() if pd.isna(time.iloc[0]) else time.iloc[0], **figures)
 
 
 def positions(body: Mapping[str, Any], mark_prices: pd.Series[float]) -> pd.DataFrame:
@@ -340,17 +362,24 @@ def positions(body: Mapping[str, Any], mark_prices: pd.Series[float]) -> pd.Data
     ]
     frame = schema.POSITIONS.frame(data)
     frame["signed_size"] = frame["size"].where(frame["side"] != "short", -frame["size"])
+    mark_prices = mark_prices[~mark_prices.index.duplicated(keep="last")]
     frame["mark_price"] = mark_prices.reindex(frame.index).astype("float64")
-    inverse = pd.Series([contracts.is_inverse(str(s)) for s in frame.index], index=frame.index, dtype=bool)
+    inverse = contracts.are_inverse(frame.index)
     size, entry, mark = frame["signed_size"], frame["entry_price"], frame["mark_price"]
-    frame["notional"] = frame["size"].where(inverse, contracts.notional(frame["size"], mark, inverse=False))
-    computed = contracts.pnl(size, entry, mark, inverse=False).where(
-        ~inverse, contracts.pnl(size, entry, mark, inverse=True)
-    )
+    frame["notional"] = contracts.notional(frame["size"], mark, inverse=inverse)
+    computed = contracts.pnl(size, entry, mark, inverse=inverse)
     # Computed figures are in the contract's own currency; they cannot stand in for another P&L currency.
-    own = frame["pnl_currency"] == pd.Series([_default_pnl_currency(s) for s in frame.index], frame.index, dtype="str")
-    frame["unrealized_pnl"] = frame["unrealized_pnl"].fillna(computed.where(own))
+    own = [
+        _same_currency(currency, _default_pnl_currency(symbol))
+        for symbol, currency in zip(frame.index, frame["pnl_currency"], strict=True)
+    ]
+    frame["unrealized_pnl"] = frame["unrealized_pnl"].fillna(computed.where(np.array(own, dtype=bool)))
     return frame
+
+
+def _same_currency(first: str, second: str) -> bool:
+    """Whether two names mean the same currency: the exchange writes bitcoin as BTC and as XBT."""
+    return first == second or {first, second} == {"BTC", "XBT"}
 
 
 def _default_pnl_currency(symbol: Any) -> str:

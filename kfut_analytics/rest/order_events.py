@@ -12,7 +12,15 @@ from functools import partial
 from typing import Any
 
 from ..contracts import is_inverse
-from ..orders import CancelResult, Order, OrderResult, average_price, explain
+from ..orders import (
+    IMMEDIATE_TYPES,
+    TRIGGER_TYPES,
+    CancelResult,
+    Order,
+    OrderResult,
+    average_price,
+    explain,
+)
 from .decode import Row, container, number, rows, text
 
 _ACCEPTED = frozenset({"placed", "partiallyFilled", "filled", "cancelled", "edited"})
@@ -25,6 +33,7 @@ def order_result(body: Mapping[str, Any], order: Order) -> OrderResult:
     events = rows(status, "orderEvents") if status.get("orderEvents") is not None else []
     executions = [event for event in events if event.get("type") == "EXECUTION"]
     rejections = [event for event in events if event.get("type") == "REJECT"]
+    withdrawn = any(event.get("type") == "CANCEL" for event in events)
     sizes = [number(event.get("amount"), "amount") for event in executions]
     prices = [number(event.get("price"), "price") for event in executions]
     filled = math.fsum(sizes)
@@ -37,22 +46,29 @@ def order_result(body: Mapping[str, Any], order: Order) -> OrderResult:
     size = float(order.size)
     if filled:
         whole = filled >= size * (1 - 1e-9)
+        gone = withdrawn or order.order_type in IMMEDIATE_TYPES
+        rest = "The rest is cancelled." if gone else "The rest stays in the book."
         amount = f"{filled:,.10g} of {size:,.10g} contracts at {average:,.10g}"
         return outcome(
             "filled" if whole else "partially_filled",
             word,
-            f"Filled: {amount} on average." if whole else f"Partially filled: {amount} on average.",
+            f"Filled: {amount} on average." if whole else f"Partially filled: {amount} on average. {rest}",
             filled_size=filled,
             average_price=average,
         )
     if word not in _ACCEPTED or (rejections and len(rejections) == len(events)):
         reason = word if word not in _ACCEPTED else text(rejections[0].get("reason"))
         return outcome("rejected", reason, f"Rejected. {explain(reason)}")
-    if word == "cancelled":
-        return outcome("cancelled", word, explain(word))
+    if word == "cancelled" or withdrawn:
+        return outcome("cancelled", word, explain("cancelled"))
+    if word == "partiallyFilled":
+        message = "Partially filled; the answer carries no executions, see client.fills() for size and price."
+        return outcome("partially_filled", word, message, filled_size=math.nan)
     if word == "filled":
         message = "Filled; the answer carries no executions, see client.fills() for the price."
         return outcome("filled", word, message, filled_size=size)
+    if order.order_type in TRIGGER_TYPES:
+        return outcome("placed", word, "Placed. The order waits for its trigger price.")
     return outcome("placed", word, f"Placed. {explain('placed')}")
 
 

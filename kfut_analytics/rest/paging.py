@@ -7,6 +7,7 @@ brings nothing new, so that a server that always says "there is more" is not ask
 from __future__ import annotations
 
 import gc
+import logging
 import queue
 import threading
 from collections.abc import Generator
@@ -23,6 +24,8 @@ from .endpoints import OPERATIONS, Operation
 from .progress import Progress
 from .session import RestSession
 
+_log = logging.getLogger("kfut_analytics.rest")
+
 Span = tuple[pd.Timestamp | None, pd.Timestamp | None]
 Pages = Generator[list[Row], None, None]
 
@@ -32,8 +35,8 @@ EVENTS_PAGE = 1000
 LOG_PAGE = 1000
 """Entries asked for per account-log request: the largest page whose cost is 3 tokens (api-facts 5.2)."""
 
-LOG_PAGE_CAP = 500
-"""A shorter account-log page is the last: the exchange may cap a page silently, but not below its default count."""
+LOG_PAGE_DEFAULT, LOG_PAGE_SMALL = 500, 25
+"""The exchange's own page, and the largest whose cost is one token."""
 
 FILLS_PAGE = 100
 """Fills the exchange returns at most per request (api-facts 3B)."""
@@ -89,13 +92,13 @@ def _new(page: list[Row], name: str, seen: set[str]) -> list[Row]:
 
 
 def account_log(session: RestSession, span: Span, bar: Progress, *, exact: bool = False) -> Pages:
-    """Entries of the account log, oldest first, by entry number."""
+    """Entries of the account log, oldest first, by entry number, until the exchange has no more."""
     start, end = span
     query: dict[str, Any] = {
         "sort": "asc",
         "count": LOG_PAGE,
-        "since": None if start is None else epoch_ms(start),
-        "before": None if end is None else epoch_ms(end) + 1,
+        "since": None if start is None else epoch_ms(start) - 1,
+        "before": None if end is None else epoch_ms(end) + 2,
     }
     last = 0
     while True:
@@ -106,10 +109,11 @@ def account_log(session: RestSession, span: Span, bar: Progress, *, exact: bool 
         if not page:
             return
         yield page
-        if len(page) < LOG_PAGE_CAP:
-            return
         last = max(ids)
         query["from"] = last + 1
+        # The exchange may cap a page silently. After a short one the next question is a small one that costs a token
+        # instead of three: its answer is empty at the end of the log.
+        query["count"] = LOG_PAGE if len(page) >= LOG_PAGE_DEFAULT else LOG_PAGE_SMALL
 
 
 def _entry_number(row: Row) -> int:
@@ -118,10 +122,8 @@ def _entry_number(row: Row) -> int:
 
 
 def fills(session: RestSession, span: Span, bar: Progress, *, exact: bool = False) -> Pages:
-    """Fills, newest first, by ``lastFillTime``; without a start the newest page."""
+    """Fills, newest first, by ``lastFillTime``, until there are none older; without a start the newest page."""
     start, end = span
-    # The bound is exclusive and in milliseconds: asking one millisecond later cannot lose a fill of the same instant
-    # at a page's border, and those seen before are dropped.
     before = None if end is None else end + _MILLISECOND
     seen: set[str] = set()
     while True:
@@ -130,12 +132,25 @@ def fills(session: RestSession, span: Span, bar: Progress, *, exact: bool = Fals
         page = _new(whole, "fill_id", seen)
         if page:
             yield page
-        if start is None or not page or len(whole) < FILLS_PAGE:
+        if start is None or not whole:
             return
-        oldest = decode.FILLS.frame([page])["time"].min()
+        oldest = decode.FILLS.frame([whole])["time"].min()
         if pd.isna(oldest) or oldest < start:
             return
-        before = oldest + _MILLISECOND
+        # The bound is exclusive and in milliseconds: asking one millisecond later cannot lose a fill of the same
+        # instant at a page's border, and those seen before are dropped.
+        following = oldest.floor("ms") + _MILLISECOND
+        if before is not None and following >= before:
+            following = before - _MILLISECOND  # nothing older came: step over this instant
+            if not page and oldest >= before:
+                return  # the bound is not heeded
+            if len(whole) >= FILLS_PAGE:
+                _log.warning(
+                    "more fills at %s than one answer holds: some of that instant may be missing; the account log and "
+                    "the executions have them all",
+                    iso(oldest),
+                )
+        before = following
 
 
 def candles(session: RestSession, path: dict[str, str], span: Span, bar: Progress, *, exact: bool = False) -> Pages:
@@ -148,9 +163,9 @@ def candles(session: RestSession, path: dict[str, str], span: Span, bar: Progres
         page = decode.rows(body, "candles")
         yield page
         newest = max((int(decode.number(candle.get("time"), "time")) for candle in page), default=0) // 1000
-        if since is None or not body.get("more_candles") or newest <= since:
+        if since is None or not body.get("more_candles") or newest < since:
             return
-        since = newest
+        since = newest + 1
 
 
 def recent_trades(session: RestSession, symbol: str, bar: Progress, *, exact: bool = False) -> Pages:
@@ -210,6 +225,15 @@ class _RareCollections:
 _RARE_COLLECTIONS = _RareCollections()
 
 
+def _wait_for(found: queue.Queue[Any]) -> Any:
+    """The next item; waiting in short stretches, since on Windows an endless wait cannot be interrupted."""
+    while True:
+        try:
+            return found.get(timeout=0.5)
+        except queue.Empty:
+            continue
+
+
 def ahead(pages: Pages, bar: Progress) -> Pages:
     """The same pages, the next one fetched by a thread while the caller reads the last one.
 
@@ -239,7 +263,7 @@ def ahead(pages: Pages, bar: Progress) -> Pages:
     thread.start()
     try:
         with _RARE_COLLECTIONS:
-            while (item := found.get()) is not None:
+            while (item := _wait_for(found)) is not None:
                 if isinstance(item, BaseException):
                     raise item
                 bar.add(len(item))

@@ -192,7 +192,7 @@ class RestSession:
                 return self._once(operation, params or {}, path or {}, _EXACT if exact else _BINARY)
             except VenueError as error:
                 if isinstance(error, RateLimitError):
-                    self._budget.block(operation.pool, error.retry_after or LIMIT_PAUSE)
+                    self._budget.block(operation.pool, LIMIT_PAUSE if error.retry_after is None else error.retry_after)
                 delay = retry_delay(operation, error, attempt, time.monotonic() - started, luck())
                 if delay is None:
                     raise
@@ -305,15 +305,16 @@ class RestSession:
             kind = response.headers.get("Content-Type", "no content type")
             error: type[UnavailableError | UnexpectedResponse]
             error = UnavailableError if status in {502, 503, 504} else UnexpectedResponse
+            what = "broken JSON, or JSON that is no object" if "json" in kind else f"{kind} instead of JSON"
             raise error(
-                f"{where}: HTTP {status} with {kind} instead of JSON. Check base_url and the exchange's status page",
+                f"{where}: HTTP {status} with {what}. Check base_url and the exchange's status page",
                 words=response.text[:200],
                 http_status=status,
                 retry_safe=safe,
             )
         words = error_words(body)
         if words or status >= 400 or body.get("result") == "error":
-            raise _exchange_error(where, words or response.reason or "", status, safe)
+            raise _exchange_error(where, words, status, safe)
         return body
 
     def close(self) -> None:
@@ -343,10 +344,11 @@ def _seconds(text: str | None) -> float | None:
 def error_words(body: Mapping[str, Any]) -> str:
     """The exchange's words in any of its error bodies (api-facts 4.8), empty if the body is no error."""
     errors = body.get("errors")
-    if isinstance(errors, list) and errors:
-        return "; ".join(_one_error(item) for item in errors)
-    if isinstance(body.get("error"), str):
-        return ": ".join(str(body[name]) for name in ("error", "message") if body.get(name))
+    details = "; ".join(_one_error(item) for item in errors) if isinstance(errors, list) else ""
+    if body.get("error"):
+        return ": ".join(filter(None, (str(body["error"]), str(body.get("message") or ""), details)))
+    if details:
+        return details
     if "reason" in body and "status" in body:
         return f"{body['status']}: {body['reason']}"
     return ""
@@ -382,8 +384,9 @@ def _exchange_error(where: str, words: str, status: int, safe: bool) -> Exchange
         found = by_status.get(status, (ExchangeError, "see the exchange's words"))
     error, remedy = found
     refused = issubclass(error, (AuthenticationError, RateLimitError, InvalidRequestError, NotFoundError))
+    said = f"the exchange answered {words!r}" if words else "the exchange answered an error without a word"
     return error(
-        f"{where}: the exchange answered {words!r} (HTTP {status}); {remedy}",
+        f"{where}: {said} (HTTP {status}); {remedy}",
         words=words,
         http_status=status,
         retry_safe=safe or refused,

@@ -54,7 +54,13 @@ class RestVenue:
 
     def _wire(self, symbol: str) -> str:
         """The exchange's exact spelling of a symbol; some hold lower-case letters (``PF_AAPLxUSD``)."""
-        return self._wire_symbols.get(symbol.upper(), symbol.upper())
+        if not self._wire_symbols and symbol != symbol.upper():
+            try:
+                self._fetch_instruments()
+            except VenueError as error:
+                _log.info("the exchange's spelling of %s could not be looked up: %s", symbol, error)
+        typed = symbol.upper() if symbol == symbol.lower() else symbol
+        return self._wire_symbols.get(symbol.upper(), typed)
 
     def tickers(self) -> pd.DataFrame:
         """Frame ``tickers``."""
@@ -194,7 +200,7 @@ class RestVenue:
             lambda bar: paging.account_log(self._session, (start, end), bar, exact=exact),
             exact=exact,
         )
-        return _within(frame.sort_index(), start, end)
+        return _within(frame[~frame.index.duplicated()].sort_index(), start, end)
 
     def executions(
         self, symbol: str | None, start: pd.Timestamp | None, end: pd.Timestamp | None, *, exact: bool = False

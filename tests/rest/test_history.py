@@ -483,14 +483,14 @@ def log_entry(number: int) -> Body:
             "margin_account": "flex", "old_balance": 1.0, "new_balance": 2.0}  # fmt: skip
 
 
-def test_the_account_log_is_walked_by_entry_number(open_venue: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paging, "LOG_PAGE_CAP", 50)
+@pytest.mark.parametrize("cap", [3, 51, 500, 1000])
+def test_the_account_log_is_walked_by_entry_number_whatever_the_page(open_venue: Open, cap: int) -> None:
     entries = [log_entry(number) for number in range(1, 171)]
 
     def script(query: Query) -> Answer:
         first = int(query.get("from", 1))
         # The exchange caps pages silently, and repeats the entry that was asked from.
-        return answer({"logs": [row for row in entries if row["id"] >= first - 1][:51]})
+        return answer({"logs": [row for row in entries if row["id"] >= first - 1][:cap]})
 
     venue, server = open_venue({f"{HISTORY}/account-log": script})
     frame = venue.account_log(START, None)
@@ -505,6 +505,45 @@ def fill(number: int) -> Body:
     return {"fill_id": f"fill-{number:04}", "fillTime": time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "symbol": "PI_XBTUSD", "side": "buy", "order_id": "o", "size": 1, "price": 60000,
             "fillType": "maker"}  # fmt: skip
+
+
+@pytest.mark.parametrize("cap", [7, 100])
+def test_fills_are_walked_to_the_end_whatever_the_page(open_venue: Open, cap: int) -> None:
+    fills = [fill(number) for number in range(35)][::-1]
+
+    def script(query: Query) -> Answer:
+        return answer({"fills": [row for row in fills if row["fillTime"] < query.get("lastFillTime", "9")][:cap]})
+
+    venue, _ = open_venue({f"{TRADING}/fills": script})
+    assert venue.fills(START, None).index.tolist() == [row["fill_id"] for row in fills]
+
+
+def test_an_instant_with_more_fills_than_a_page_is_told_and_stepped_over(
+    open_venue: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    crowd = [fill(1) | {"fill_id": f"same-{number:03}"} for number in range(120)]
+    older = [fill(0) | {"fill_id": f"older-{number}"} for number in range(50)]
+    rows = crowd + [row | {"fillTime": "2025-12-31T23:59:59.000Z"} for row in older]
+
+    def script(query: Query) -> Answer:
+        return answer({"fills": [row for row in rows if row["fillTime"] < query.get("lastFillTime", "9")][:100]})
+
+    venue, _ = open_venue({f"{TRADING}/fills": script})
+    found = venue.fills(pd.Timestamp("2025-01-01", tz="UTC"), None).index
+    assert set(found) == {f"same-{number:03}" for number in range(100)} | {row["fill_id"] for row in older}
+    assert "more fills at 2026-01-01T00:00:00.000Z than one answer holds" in caplog.text
+
+
+def test_candles_come_one_at_a_time_if_need_be(open_venue: Open) -> None:
+    times = [1767225600 + 60 * number for number in range(10)]
+
+    def script(query: Query) -> Answer:
+        left = [time for time in times if time >= int(query["from"])]
+        candle = {"open": "1", "high": "2", "low": "1", "close": "2", "volume": "3"}
+        return answer({"candles": [candle | {"time": t * 1000} for t in left[:1]], "more_candles": len(left) > 1})
+
+    venue, _ = open_venue({"/api/charts/v1/trade/PF_XBTUSD/1m": script})
+    assert len(venue.candles("PF_XBTUSD", "1m", "trade", pd.Timestamp(times[0], unit="s", tz="UTC"), None)) == 10
 
 
 def test_fills_are_walked_back_by_time(open_venue: Open) -> None:

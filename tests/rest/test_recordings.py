@@ -245,3 +245,40 @@ def test_candles(path: Path | None, replay: Replay) -> None:
     assert_lossless(client.candles("PF_XBTUSD", "1m"), body["candles"], schema.CANDLES, "candles")
     # A server that always says that there is more must not be asked for ever.
     assert len(client.candles("PF_XBTUSD", "1m", start="2020-01-01")) == len(body["candles"])
+
+
+LEVELS = [{"numNonContractUnits": n, "initialMargin": m, "maintenanceMargin": m / 2} for n, m in ((9, 0.5), (0, 0.02))]
+SCHEDULES = {"A": {"professional": LEVELS, "retail": [LEVELS[0] | {"numNonContractUnits": 0}]}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "initial_margin"),
+    [({"marginLevels": LEVELS}, 0.02), ({"marginSchedules": SCHEDULES}, 0.5), ({}, float("nan"))],
+)
+def test_the_first_tier_is_the_lowest_of_the_schedule_that_applies(
+    fields: Body, initial_margin: float, replay: Replay
+) -> None:
+    row = {"symbol": "PF_XBTUSD", "type": "flexible_futures"} | fields
+    client = open_client(replay, "instruments", {"result": "success", "instruments": [row]})
+    assert client.instruments()["initial_margin"].tolist() == pytest.approx([initial_margin], nan_ok=True)
+
+
+def test_an_inverse_position_without_pnl_gets_it_from_the_mark_price(replay: Replay) -> None:
+    position = {"symbol": "PI_XBTUSD", "side": "short", "size": 10_000, "price": 50_000, "pnlCurrency": "BTC"}
+    ticker = {"symbol": "PI_XBTUSD", "markPrice": 40_000}
+    client, _ = replay(
+        {
+            PATHS["openpositions"]: Answer(json.dumps({"result": "success", "openPositions": [position]}).encode()),
+            PATHS["tickers"]: Answer(json.dumps({"result": "success", "tickers": [ticker, ticker]}).encode()),
+        }
+    )
+    frame = client.positions()
+    assert frame.loc["PI_XBTUSD", "unrealized_pnl"] == pytest.approx(0.05)
+    assert frame.loc["PI_XBTUSD", "notional"] == 10_000
+
+
+def test_accounts_without_a_server_time_carry_this_machines(replay: Replay) -> None:
+    body = {"result": "success", "accounts": {"flex": {"type": "multiCollateralMarginAccount"}}}
+    account = open_client(replay, "accounts", body).account()
+    assert "n/a" in repr(account)
+    assert abs(account.time - pd.Timestamp.now(tz="UTC")) < pd.Timedelta(minutes=1)

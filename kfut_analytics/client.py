@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import math
-import threading
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +16,7 @@ import pandas as pd
 
 from . import orders, settings
 from .account import Account
-from .contracts import MarginTier, is_inverse, preferred_schedule
+from .contracts import is_inverse
 from .errors import (
     ArgumentError,
     AuthenticationError,
@@ -34,6 +31,7 @@ from .errors import (
     VenueError,
 )
 from .orders import CancelResult, Market, Order, OrderResult, Preview
+from .rules import Rules, row_of, unknown_symbol
 from .times import TimeLike, parse_time, utc_now
 from .venue import Venue
 
@@ -43,9 +41,6 @@ Environment = Literal["paper", "live"]
 
 RESOLUTIONS = ("1m", "5m", "15m", "30m", "1h", "4h", "12h", "1d", "1w")
 TICK_TYPES = ("trade", "mark", "spot")
-
-_INSTRUMENTS_AGE = 300.0
-"""Seconds for which the contracts' rules are kept for order checks; they change rarely."""
 
 
 class Client:
@@ -83,8 +78,7 @@ class Client:
         self.trading = trading
         self.account_name = account_name
         self.key = key
-        self._lock = threading.Lock()
-        self._instruments: tuple[float, pd.DataFrame, pd.DataFrame] | None = None
+        self._rules = Rules(venue)
 
     # ---- market data -------------------------------------------------------------------------------------------
 
@@ -184,7 +178,7 @@ class Client:
             except VenueError:
                 raise error from None
             if symbol.upper() not in instruments.index:
-                raise self._unknown_symbol(symbol.upper(), instruments, error) from None
+                raise unknown_symbol(symbol.upper(), instruments, error) from None
             return fetch(symbol)  # the exchange's own spelling is known now
 
     def _each_symbol(self, symbol: str | Sequence[str], fetch: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
@@ -338,16 +332,16 @@ class Client:
             If there is no such contract.
         """
         _require_order(order)
-        rules, tiers = self._rules(order.symbol)
+        rules = self._rules.instrument(order.symbol)
         tickers = self._venue.tickers()
         if order.symbol not in tickers.index:
-            raise self._unknown_symbol(order.symbol, tickers)
+            raise unknown_symbol(order.symbol, tickers)
         market = Market(
             instrument=rules,
-            ticker=_row(tickers, order.symbol),
+            ticker=row_of(tickers, order.symbol),
             book=self._venue.order_book(order.symbol),
             position=self._position(order.symbol),
-            tiers=tiers,
+            tiers=self._rules.tiers(order.symbol),
             env=self.env,
             time=utc_now(),
             **self._available(order.symbol, str(rules["type"])),
@@ -375,8 +369,7 @@ class Client:
         """
         self._require_trading("place an order")
         _require_order(order)
-        rules, _ = self._rules(order.symbol)
-        exact = orders.check(order, rules)
+        exact = orders.check(order, self._rules.instrument(order.symbol))
         exact = replace(exact, cli_ord_id=exact.cli_ord_id or str(uuid.uuid4()))
         try:
             return self._with_margin_figures(exact, self._venue.place(exact))
@@ -488,33 +481,9 @@ class Client:
                 f"this client is read-only and will not {action}: open it with kfut.connect({self.env!r}, trading=True)"
             )
 
-    def _rules(self, symbol: str) -> tuple[pd.Series[Any], list[MarginTier]]:
-        """A contract's row of instruments and its margin tiers, kept for a few minutes."""
-        with self._lock:
-            if self._instruments is None or time.monotonic() - self._instruments[0] > _INSTRUMENTS_AGE:
-                self._instruments = (time.monotonic(), self._venue.instruments(), self._venue.margin_tiers())
-            _, instruments, tiers = self._instruments
-        if symbol not in instruments.index:
-            raise self._unknown_symbol(symbol, instruments)
-        own = tiers[tiers["symbol"] == symbol]
-        own = own[own["schedule"] == preferred_schedule(own["schedule"])]
-        return _row(instruments, symbol), [
-            MarginTier(float(threshold), float(initial), float(maintenance))
-            for threshold, initial, maintenance in zip(
-                own["threshold"], own["initial_margin"], own["maintenance_margin"], strict=True
-            )
-        ]
-
-    @staticmethod
-    def _unknown_symbol(symbol: str, known: pd.DataFrame, error: VenueError | None = None) -> NotFoundError:
-        near = difflib.get_close_matches(symbol, [str(s) for s in known.index], n=3, cutoff=0.4)
-        hint = f"did you mean {', '.join(near)}?" if near else "see client.instruments()"
-        words, status = (error.words, error.http_status) if error else ("", None)
-        return NotFoundError(f"there is no contract {symbol!r}; {hint}", words=words, http_status=status)
-
     def _position(self, symbol: str) -> float:
         positions = self._venue.positions()
-        return float(_row(positions, symbol)["signed_size"]) if symbol in positions.index else 0.0
+        return float(row_of(positions, symbol)["signed_size"]) if symbol in positions.index else 0.0
 
     def _available(self, symbol: str, contract_type: str) -> dict[str, Any]:
         """Free margin of the wallet that carries a contract, and its currency."""
@@ -523,7 +492,7 @@ class Client:
         pair = symbol.split("_")[1]
         wallets = self._venue.wallets()
         name = f"fi_{pair.lower()}"
-        available = float(_row(wallets, name)["available_funds"]) if name in wallets.index else math.nan
+        available = float(row_of(wallets, name)["available_funds"]) if name in wallets.index else math.nan
         return {"available_margin": available, "margin_currency": pair.removesuffix("USD")}
 
     # ---- the object itself -------------------------------------------------------------------------------------
@@ -556,12 +525,6 @@ _PARALLEL = 4
 def _require_order(order: object) -> None:
     if not isinstance(order, Order):
         raise ArgumentError(f"{order!r} is not an order: make one with kfut.Order(symbol, side, size, …)")
-
-
-def _row(frame: pd.DataFrame, label: str) -> pd.Series[Any]:
-    """One row by its label; of labels that occur twice, the last."""
-    found = frame.loc[label]
-    return found.iloc[-1] if isinstance(found, pd.DataFrame) else found
 
 
 def _span(start: TimeLike | None, end: TimeLike | None) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:

@@ -82,12 +82,13 @@ def report(
     out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
     env: Annotated[str, typer.Option(help="paper or live.")] = "paper",
     start: Annotated[str, typer.Option(help="Start of the period: a date, or a span such as -30d.")] = "-30d",
+    base_url: Annotated[str | None, typer.Option(help="Address of the exchange, if it is not the usual one.")] = None,
 ) -> None:
     """Write a position report: one HTML file to send on."""
     from . import connect
     from . import report as write_report
 
-    with connect(env) as client:  # type: ignore[arg-type]  # connect says what is wrong with another word
+    with connect(env, base_url=base_url) as client:  # type: ignore[arg-type]  # connect says what is wrong
         written = write_report(client, out, start=start)
     typer.echo(f"Report written to {written.resolve()}")
 

@@ -55,7 +55,8 @@ def margin(client: Client, *, schedule: str | None = None) -> Margin:
     Parameters
     ----------
     client
-        The client to ask; it is asked once, and the result does not change afterwards.
+        The client to ask, now; the result does not change afterwards. All figures of the multi-collateral wallet come
+        from one answer, those of the single-collateral wallets from another.
     schedule
         Margin schedule such as ``"professional"`` or ``"retail"``; by default retail where the exchange gives one,
         else professional.

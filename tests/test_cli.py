@@ -143,6 +143,15 @@ def test_report_writes_a_file(tmp_path: Path) -> None:
     assert "<html" in out.read_text(encoding="utf-8")
 
 
+def test_report_of_another_exchange(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with kfut.paper.start(account="empty") as server:
+        monkeypatch.setenv("KRAKEN_FUTURES_API_KEY", server.api_key)
+        monkeypatch.setenv("KRAKEN_FUTURES_API_SECRET", server.api_secret)
+        done = kfut_command("report", "--base-url", server.base_url, "--out", tmp_path / "report.html")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "10,000.00" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said", "code"),
     [

@@ -152,7 +152,7 @@ def listing(now: float) -> dict[str, Contract]:
     """Every contract listed at a time, by symbol."""
     day = quarter_end(now)
     suffix = day.strftime("%y%m%d")
-    # Half a year before expiry, so that a history of 90 days can trade it from its beginning.
+    # Seven months before expiry, so that a history of 90 days can trade it from its beginning.
     opened = (day - timedelta(days=217)).timestamp()
     contracts: list[Contract] = []
 

@@ -21,6 +21,9 @@ _log = logging.getLogger("kfut_analytics.rest")
 LIMITS: dict[Pool, tuple[int, float]] = {"derivatives": (500, 10.0), "history": (100, 600.0)}
 """Tokens and seconds of each pool (api-facts 5.1 and 5.2)."""
 
+SLICE = 1.0
+"""Seconds after which a caller that waits is told again."""
+
 OnWait = Callable[[str], None]
 
 
@@ -66,20 +69,26 @@ class TokenPool:
         tokens
             Cost of the call; one that costs more than the whole pool waits for a full pool.
         on_wait
-            Told why and how long the caller waits, each time it has to.
+            Told why and how long the caller still waits, once a second; what it raises ends the waiting.
         """
         wanted = min(tokens, self.capacity)
         with self._lock:
             ticket = self._tickets
             self._tickets += 1
             heapq.heappush(self._queue, ticket)
+        told = False
         try:
             while True:
                 wait, now = self._try(ticket, wanted)
                 if wait <= 0:
                     return now
-                self._tell(wait, tokens, on_wait)
-                self._sleep(wait)
+                text = f"waiting {wait:.1f} s for {tokens} tokens of the {self.name} pool"
+                if wait >= 1 and not told:
+                    _log.info("%s", text)
+                    told = True
+                if on_wait is not None:
+                    on_wait(text)
+                self._sleep(min(wait, SLICE))
         finally:
             with self._lock:
                 self._queue.remove(ticket)
@@ -111,13 +120,6 @@ class TokenPool:
             if free >= wanted:
                 return max(when + self.period - now, 1e-6)
         return 0.0
-
-    def _tell(self, wait: float, tokens: int, on_wait: OnWait | None) -> None:
-        text = f"waiting {wait:.1f} s for {tokens} tokens of the {self.name} pool"
-        if wait >= 1:
-            _log.info("%s", text)
-        if on_wait is not None:
-            on_wait(text)
 
     def block(self, seconds: float) -> None:
         """Spend nothing for a while: the exchange said that its own pool is empty."""

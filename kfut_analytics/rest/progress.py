@@ -21,6 +21,10 @@ def interactive() -> bool:
     return sys.stderr.isatty()
 
 
+class Abandoned(Exception):
+    """A fetch was given up while one of its requests waited; seen by nobody but the thread that waited."""
+
+
 class Progress:
     """Counts rows as they arrive and says why a request waits. A context manager.
 
@@ -32,6 +36,7 @@ class Progress:
 
     def __init__(self, what: str) -> None:
         self._what = what
+        self._closed = False
         self._bar = tqdm(
             desc=what,
             unit=" rows",
@@ -46,7 +51,15 @@ class Progress:
         self._bar.update(rows)
 
     def waiting(self, why: str) -> None:
-        """A request waits; told beside the bar."""
+        """A request waits; told beside the bar.
+
+        Raises
+        ------
+        Abandoned
+            If nobody waits for the answer any more, so that the request is not sent at all.
+        """
+        if self._closed:
+            raise Abandoned(f"{self._what}: nobody waits any more")
         self._bar.set_postfix_str(why)
 
     def __enter__(self) -> Progress:
@@ -55,4 +68,5 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._closed = True
         self._bar.close()

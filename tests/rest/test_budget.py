@@ -79,8 +79,26 @@ def test_a_wait_is_told(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", logger="kfut_analytics.rest"):
         for _ in range(2):
             budget.spend("history", 100, told.append)
-    assert told == ["waiting 600.0 s for 100 tokens of the history pool"]
-    assert told[0] in caplog.text
+    assert told[:2] == [f"waiting {s}.0 s for 100 tokens of the history pool" for s in (600, 599)]
+    assert len(told) == 600
+    assert caplog.text.count("waiting") == 1
+
+
+def test_whoever_gives_up_waiting_spends_nothing() -> None:
+    clock = SharedClock()
+    pool = TokenPool("history", 100, 600.0, clock=clock.clock, sleep=clock.sleep)
+    pool.spend(100)
+
+    def give_up(text: str) -> None:
+        if "590" in text:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        pool.spend(3, give_up)
+    assert clock.now == 10
+    clock.now = 600
+    assert pool.available == 100
+    assert pool.spend(100) == 600
 
 
 def test_pools_are_separate_and_public_calls_are_free() -> None:

@@ -38,9 +38,12 @@ def badge(env: str, trading: bool) -> str:
 
 def quote(symbol: str, ticker: pd.Series[Any], time: pd.Timestamp) -> str:
     """Bid, ask and mark of a contract, and when they were read."""
+    bid, ask, mark = (float(ticker[name]) for name in ("bid", "ask", "mark_price"))
+    # A mark price has as many decimals as a calculation gives it; one more than the quotes have is enough here.
+    decimals = 1 + max((_decimals(price) for price in (bid, ask) if not math.isnan(price)), default=9)
     figures = "".join(
-        f"<span class='kfut-figure'><span class='kfut-label'>{label}</span> {_number(float(ticker[name]))}</span>"
-        for label, name in (("bid", "bid"), ("ask", "ask"), ("mark", "mark_price"))
+        f"<span class='kfut-figure'><span class='kfut-label'>{label}</span> {text}</span>"
+        for label, text in (("bid", _number(bid)), ("ask", _number(ask)), ("mark", _number(round(mark, decimals))))
     )
     return (
         f"<div class='kfut-quote'><span class='kfut-figure'>{escape(symbol)}</span>{figures}"
@@ -110,7 +113,7 @@ def outcome(order: Order, result: OrderResult, time: pd.Timestamp) -> str:
     rows = [("Order id", result.order_id or "none")]
     if result.filled_size:
         price = "n/a" if math.isnan(result.average_price) else f"{result.average_price:,.10g}"
-        rows += [("Filled", f"{result.filled_size:,.10g} contracts"), ("Average price", price)]
+        rows += [("Filled", f"{_number(result.filled_size)} contracts"), ("Average price", price)]
     rows += [("Exchange's word", result.reason)] if result.reason else []
     rows += [("Answered", f"{time:%H:%M:%S} UTC")]
     return message(tone, f"{title}: {summary(order)}", result.message, _table(rows))
@@ -141,6 +144,10 @@ def problem(text: str) -> str:
 def _table(rows: Iterable[tuple[str, str]]) -> str:
     cells = "".join(f"<tr><th scope='row'>{escape(label)}</th><td>{escape(text)}</td></tr>" for label, text in rows)
     return f"<table class='kfut-table'>{cells}</table>"
+
+
+def _decimals(price: float) -> int:
+    return max(0, -int(to_decimal(price).normalize().as_tuple().exponent))
 
 
 def _number(value: float) -> str:

@@ -165,6 +165,41 @@ class Client:
         span = _span(start, end)
         return self._each_symbol(symbol, lambda one: self._venue.funding_rates(one, *span, exact=exact))
 
+    def analytics(
+        self,
+        symbol: str | Sequence[str],
+        kind: str,
+        interval: str = "1h",
+        *,
+        start: TimeLike = "-7d",
+        end: TimeLike = "now",
+    ) -> pd.DataFrame:
+        """The exchange's analytics of a market (or several), indexed by time, oldest first.
+
+        Parameters
+        ----------
+        symbol
+            Contract, or several.
+        kind
+            ``open-interest``, ``future-basis``, ``cvd``, ``long-short-ratio``, ``liquidation-volume``, … The exchange
+            may offer more than its specification lists.
+        interval
+            One of 1m 5m 15m 30m 1h 4h 12h 1d 1w.
+        start, end
+            Time span.
+
+        Returns
+        -------
+        DataFrame
+            One float column per series of the kind, in the exchange's words and units; open, high, low and close
+            where it gives candles.
+        """
+        settings.one_of("interval", interval, RESOLUTIONS)
+        first, last = _span(start, end)
+        assert first is not None
+        assert last is not None
+        return self._each_symbol(symbol, lambda one: self._venue.analytics(one, kind, interval, first, last))
+
     def _for_symbol(self, symbol: str, fetch: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
         """A contract's frame; if the exchange refuses the symbol, the error names those that are near."""
         if not isinstance(symbol, str) or not symbol.strip():
@@ -494,6 +529,34 @@ class Client:
         name = f"fi_{pair.lower()}"
         available = float(row_of(wallets, name)["available_funds"]) if name in wallets.index else math.nan
         return {"available_margin": available, "margin_currency": pair.removesuffix("USD")}
+
+    def set_leverage(self, symbol: str, max_leverage: float | None) -> None:
+        """Isolate a contract with a fixed leverage; None makes it cross-margined again.
+
+        Raises
+        ------
+        ReadOnlyError
+            If the client was opened without ``trading=True``.
+        ExchangeError
+            If the exchange refuses, for instance because the position would be liquidated.
+        """
+        self._require_trading("change a leverage")
+        if max_leverage is not None and (isinstance(max_leverage, bool) or not max_leverage >= 1):
+            raise ArgumentError(
+                f"max_leverage={max_leverage!r} is not a leverage: give a number from 1, or None for cross"
+            )
+        self._venue.set_leverage(symbol, max_leverage)
+
+    def set_pnl_currency(self, symbol: str, currency: str) -> None:
+        """Choose the currency that a contract's profits are paid in; losses are always in USD.
+
+        Raises
+        ------
+        ReadOnlyError
+            If the client was opened without ``trading=True``.
+        """
+        self._require_trading("change a P&L currency")
+        self._venue.set_pnl_currency(symbol, currency)
 
     # ---- the object itself -------------------------------------------------------------------------------------
 

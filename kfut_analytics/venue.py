@@ -62,6 +62,10 @@ class Venue(Protocol):
         """Historical funding rates of one perpetual, oldest first."""
         ...
 
+    def analytics(self, symbol: str, kind: str, interval: str, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
+        """Analytics of one market, oldest first."""
+        ...
+
     def instrument_status(self) -> pd.DataFrame:
         """Dislocation and extreme volatility."""
         ...
@@ -108,6 +112,14 @@ class Venue(Protocol):
 
     def pnl_preferences(self) -> pd.DataFrame:
         """Contracts with a chosen P&L currency."""
+        ...
+
+    def set_leverage(self, symbol: str, max_leverage: float | None) -> None:
+        """Isolate a contract with a fixed leverage, or make it cross again."""
+        ...
+
+    def set_pnl_currency(self, symbol: str, currency: str) -> None:
+        """Choose the currency that a contract's profits are paid in."""
         ...
 
     def unwind_queue(self) -> pd.DataFrame:

@@ -14,7 +14,8 @@ from ..contracts import plain, to_decimal
 from ..errors import ArgumentError, FetchInterrupted, VenueError
 from ..orders import CancelResult, Order, OrderResult
 from ..settings import KeyInfo
-from . import decode, endpoints, history, order_events, paging
+from ..times import epoch_s
+from . import analytics, decode, endpoints, history, order_events, paging
 from .progress import Progress
 from .session import RestSession
 
@@ -120,6 +121,23 @@ class RestVenue:
             exact=exact,
         )
         return _within(frame.sort_index(kind="stable"), start, end)
+
+    def analytics(self, symbol: str, kind: str, interval: str, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
+        """Analytics of one market, oldest first."""
+        path = {"symbol": self._wire(symbol), "analytics_type": kind}
+        since, until = epoch_s(start), epoch_s(end)
+        frames: list[pd.DataFrame] = []
+        more = True
+        while more:
+            params = {"since": since, "to": until, "interval": analytics.INTERVALS[interval]}
+            body = self._session.request(endpoints.OPERATIONS["analytics"], params, path)
+            frame, more = analytics.page(body, kind)
+            frames.append(frame)
+            following = epoch_s(frame.index.max()) + 1 if len(frame) else since
+            more = more and following > since
+            since = following
+        joined = pd.concat(frames)
+        return joined[~joined.index.duplicated()].sort_index()
 
     def instrument_status(self) -> pd.DataFrame:
         """Frame ``instrument_status``."""
@@ -252,6 +270,17 @@ class RestVenue:
     def pnl_preferences(self) -> pd.DataFrame:
         """Frame ``pnl_preferences``."""
         return self._simple("pnlpreferences", schema.PNL_PREFERENCES, "preferences")
+
+    def set_leverage(self, symbol: str, max_leverage: float | None) -> None:
+        """Isolate a contract with a fixed leverage, or make it cross again."""
+        leverage = None if max_leverage is None else plain(to_decimal(max_leverage))
+        params = {"symbol": self._wire(symbol), "maxLeverage": leverage}
+        self._session.request(endpoints.OPERATIONS["set_leveragepreferences"], params)
+
+    def set_pnl_currency(self, symbol: str, currency: str) -> None:
+        """Choose the currency that a contract's profits are paid in."""
+        params = {"symbol": self._wire(symbol), "pnlPreference": currency}
+        self._session.request(endpoints.OPERATIONS["set_pnlpreferences"], params)
 
     def notifications(self) -> pd.DataFrame:
         """Frame ``notifications``."""

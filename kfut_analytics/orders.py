@@ -88,8 +88,9 @@ class Order:
     def __post_init__(self) -> None:
         put = object.__setattr__
         if not isinstance(self.symbol, str) or not self.symbol.strip():
+            fault = "is empty" if self.symbol is None or isinstance(self.symbol, str) else "is not text"
             raise OrderRefused(
-                f"symbol={self.symbol!r}: name a contract such as 'PF_XBTUSD'", field="symbol", value=self.symbol
+                f"symbol {fault}: name a contract such as 'PF_XBTUSD'", field="symbol", value=self.symbol
             )
         put(self, "symbol", self.symbol.strip().upper())
         put(self, "side", str(self.side).strip().lower())

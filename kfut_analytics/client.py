@@ -6,7 +6,6 @@ import logging
 import math
 import uuid
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
@@ -32,6 +31,7 @@ from .errors import (
 )
 from .orders import CancelResult, Market, Order, OrderResult, Preview
 from .rules import Rules, row_of, unknown_symbol
+from .side_by_side import fetch_each
 from .times import TimeLike, parse_time, utc_now
 from .venue import Venue
 
@@ -223,13 +223,7 @@ class Client:
         symbols = [str(one).strip() for one in symbol]
         if not symbols:
             raise ArgumentError("symbol is empty: name at least one contract")
-        with ThreadPoolExecutor(min(_PARALLEL, len(symbols)), thread_name_prefix="kfut-fetch") as pool:
-            frames = list(pool.map(lambda one: self._for_symbol(one, fetch), symbols))
-        # A frame that has its symbol as a column says the same twice.
-        frames = [frame.drop(columns="symbol", errors="ignore") for frame in frames]
-        joined = pd.concat(frames, keys=[one.upper() for one in symbols], names=["symbol"])
-        joined.attrs = frames[0].attrs
-        return joined
+        return fetch_each(symbols, lambda one: self._for_symbol(one, fetch))
 
     def instrument_status(self) -> pd.DataFrame:
         """Dislocation and extreme volatility of all contracts."""
@@ -579,10 +573,6 @@ class Client:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a client is not pickled or copied: it holds an API key. Open a new one with kfut.connect()")
-
-
-_PARALLEL = 4
-"""Symbols fetched at once; the token pools bound the requests further."""
 
 
 def _require_order(order: object) -> None:

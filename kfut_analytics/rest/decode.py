@@ -19,6 +19,7 @@ from .. import contracts, schema
 from ..account import Account
 from ..errors import DecodeError
 from ..times import utc_now
+from . import typed
 
 Row = Mapping[str, Any]
 Columns = dict[str, Sequence[Any]]
@@ -45,7 +46,7 @@ def container(body: Mapping[str, Any], name: str, kind: type) -> Any:
 def rows(body: Mapping[str, Any], name: str) -> list[Row]:
     """A list of JSON objects that must be there."""
     items: list[Any] = container(body, name, list)
-    if not set(map(type, items)) <= {dict}:
+    if not typed.are_typed(items) and not set(map(type, items)) <= {dict}:
         odd = next(item for item in items if not isinstance(item, dict))
         raise DecodeError(f"an entry of the answer's {name!r} is {odd!r} instead of an object")
     return items
@@ -96,6 +97,9 @@ def columns(table: schema.Table, items: Sequence[Row], parts: Mapping[str, Seque
 
 
 def _fields(items: Sequence[Row], names: Sequence[str]) -> Columns:
+    if typed.are_typed(items):
+        values = typed.fields(items)
+        return {name: values[name] for name in names}
     first = items[0] if items else _NOTHING
     if len(first) > 1 and set(map(len, items)) == {len(first)}:
         # Rows that have all fields of the first and no more are alike: they are turned into columns in one go.

@@ -13,6 +13,7 @@ from typing import Any
 
 from .. import schema
 from ..errors import DecodeError
+from . import typed
 from .decode import Bulk, Columns, Row, columns, each, mapping, respelled, upper
 
 Rows = Sequence[Row]
@@ -57,6 +58,8 @@ def _payloads(page: Rows) -> tuple[list[str], list[Row]]:
 
 
 def _own_executions(page: Rows) -> tuple[Rows, Parts, Columns]:
+    if typed.are_typed(page):
+        return _typed_executions(page)
     _, payloads = _payloads(page)
     executions = each(payloads, "execution")  # under whatever kind: it is spelled in two ways
     orders, data = each(executions, "order"), each(executions, "orderData")
@@ -65,6 +68,16 @@ def _own_executions(page: Rows) -> tuple[Rows, Parts, Columns]:
         if not order:
             orders[i], data[i], kinds[i] = _one_of_two(executions[i])
     return page, {"execution": executions, "order": orders, "data": data}, {"fill_type": kinds}
+
+
+def _typed_executions(page: Sequence[Any]) -> tuple[Rows, Parts, Columns]:
+    executions = [next(iter(element.event.values())).execution for element in page]
+    parts: Parts = {
+        "execution": executions,
+        "order": [execution.order for execution in executions],
+        "data": [execution.orderData for execution in executions],
+    }
+    return page, parts, {"fill_type": [execution.executionType for execution in executions]}
 
 
 def _one_of_two(execution: Row) -> tuple[Row, Row, Any]:

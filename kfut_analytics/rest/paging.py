@@ -18,11 +18,11 @@ import pandas as pd
 
 from ..errors import NotFoundError
 from ..times import epoch_ms, epoch_s, iso
-from . import decode, endpoints
+from . import decode, endpoints, typed
 from .decode import Row
 from .endpoints import OPERATIONS, Operation
 from .progress import Progress
-from .session import RestSession
+from .session import GENERAL, RestSession
 
 _log = logging.getLogger("kfut_analytics.rest")
 
@@ -64,9 +64,10 @@ def events(
         "since": None if start is None else epoch_ms(start) - 1,
         "before": None if end is None else epoch_ms(end) + 2,
     }
+    reader = typed.EXECUTIONS if operation.name == "executions" else GENERAL
     seen: set[str] = set()
     while True:
-        body = session.request(operation, query, path, bar.waiting, exact=exact)
+        body = session.request(operation, query, path, bar.waiting, exact=exact, reader=reader)
         page = _new(decode.rows(body, "elements"), "uid", seen)
         if page:
             yield page
@@ -78,7 +79,7 @@ def events(
 
 def _new(page: list[Row], name: str, seen: set[str]) -> list[Row]:
     """The rows whose id was not seen before; a row without one is its own id."""
-    keys = [str(row.get(name) or row) for row in page]
+    keys = typed.column(page, name) if typed.are_typed(page) else [str(row.get(name) or row) for row in page]
     fresh = set(keys)
     if len(fresh) == len(page) and seen.isdisjoint(fresh):
         seen |= fresh
@@ -102,9 +103,9 @@ def account_log(session: RestSession, span: Span, bar: Progress, *, exact: bool 
     }
     last = 0
     while True:
-        body = session.request(endpoints.ACCOUNT_LOG, query, None, bar.waiting, exact=exact)
+        body = session.request(endpoints.ACCOUNT_LOG, query, None, bar.waiting, exact=exact, reader=typed.ACCOUNT_LOG)
         whole = decode.rows(body, "logs")
-        ids = [_entry_number(row) for row in whole]
+        ids = typed.column(whole, "id") if typed.are_typed(whole) else [_entry_number(row) for row in whole]
         page = whole if ids and min(ids) > last else [row for row, i in zip(whole, ids, strict=True) if i > last]
         if not page:
             return

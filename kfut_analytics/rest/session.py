@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any, Protocol, cast
 from urllib.parse import quote
 
 import msgspec
@@ -45,8 +45,18 @@ _log = logging.getLogger("kfut_analytics.rest")
 TIMEOUT = (5.0, 30.0)
 """Seconds to connect, and between two bytes of an answer."""
 
-Decoder = msgspec.json.Decoder[Any]
-_BINARY: Decoder = msgspec.json.Decoder()
+_PIECE = 2**20
+"""Bytes of an answer read at once: most pages of history."""
+
+
+class Decoder(Protocol):
+    """Reads JSON."""
+
+    def decode(self, text: bytes, /) -> Any:
+        """What the text says."""
+
+
+GENERAL: Decoder = msgspec.json.Decoder()
 _EXACT: Decoder = msgspec.json.Decoder(float_hook=Decimal)
 
 LIMIT_PAUSE = 10.0
@@ -155,6 +165,7 @@ class RestSession:
         on_wait: OnWait | None = None,
         *,
         exact: bool = False,
+        reader: Decoder = GENERAL,
     ) -> dict[str, Any]:
         """Send one request and return the answer's JSON object.
 
@@ -172,6 +183,8 @@ class RestSession:
             Told when and why the request waits for tokens.
         exact
             Numbers with a fraction as `Decimal`, just as the exchange wrote them.
+        reader
+            Reads the answer, unless it is to be exact.
 
         Raises
         ------
@@ -189,7 +202,7 @@ class RestSession:
         for attempt in itertools.count(1):
             self._budget.spend(operation.pool, tokens, on_wait)
             try:
-                return self._once(operation, params or {}, path or {}, _EXACT if exact else _BINARY)
+                return self._once(operation, params or {}, path or {}, _EXACT if exact else reader)
             except VenueError as error:
                 if isinstance(error, RateLimitError):
                     self._budget.block(operation.pool, LIMIT_PAUSE if error.retry_after is None else error.retry_after)
@@ -247,7 +260,10 @@ class RestSession:
                 allow_redirects=False,
                 proxies=self._session.proxies,
                 verify=self._session.verify,
+                stream=True,
             )
+            # As requests would, but not in a hundred small pieces: after each the thread may wait for its turn.
+            response._content = b"".join(response.iter_content(_PIECE))
         except requests.exceptions.SSLError as error:
             raise ConnectionFailed(
                 f"{where}: the TLS certificate was refused ({error}). Check the clock and any proxy between you "
@@ -328,7 +344,7 @@ def _json(response: requests.Response, decoder: Decoder) -> dict[str, Any] | Non
         return None
     try:
         body = decoder.decode(response.content)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return cast(dict[str, Any], body) if isinstance(body, dict) else None
 

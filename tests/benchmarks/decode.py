@@ -26,6 +26,7 @@ from typing import Any
 import msgspec
 import pandas as pd
 
+from kfut_analytics.rest.session import GENERAL, Decoder
 from kfut_analytics.rest.venue import RestVenue
 from tests.benchmarks import payloads
 
@@ -37,11 +38,18 @@ class FileSession:
 
     def __init__(self, answers: Answers) -> None:
         self._answers = iter(answers)
-        self._decoder = msgspec.json.Decoder()
 
-    def request(self, operation: Any, params: Any = None, path: Any = None, wait: Any = None, **_: Any) -> Any:
+    def request(
+        self,
+        operation: Any,
+        params: Any = None,
+        path: Any = None,
+        wait: Any = None,
+        exact: bool = False,
+        reader: Decoder = GENERAL,
+    ) -> Any:
         answer = next(self._answers, None)
-        return {"logs": []} if answer is None else self._decoder.decode(answer.read_bytes())
+        return {"logs": []} if answer is None else reader.decode(answer.read_bytes())
 
 
 @dataclass(frozen=True)

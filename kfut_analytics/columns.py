@@ -256,7 +256,9 @@ def _whole(value: Any) -> int:
     return int(value)
 
 
-_LATEST_MS = 2**53
+_YEAR_1, _YEAR_10000 = np.datetime64("0001-01-01", "us"), np.datetime64("10000-01-01", "us")
+_LATEST_MS = int(_YEAR_10000.astype("datetime64[ms]").astype(np.int64))
+"""The calendar of the rest of Python ends with the year 9999; a later time is no time."""
 _T_AND_Z = itemgetter(10, -1)
 
 
@@ -287,4 +289,7 @@ def _any_times(values: Sequence[Any], kinds: set[type]) -> Array:
         return np.concatenate([_any_times([value], {type(value)}) for value in values])
     else:
         raise TypeError(f"not times: {kinds}")
-    return stamps.dt.tz_localize(None).to_numpy("datetime64[us]")
+    found = stamps.dt.tz_localize(None).to_numpy("datetime64[us]")
+    if not (np.isnat(found) | ((found >= _YEAR_1) & (found < _YEAR_10000))).all():
+        raise ValueError("outside the years 1 to 9999")
+    return found

@@ -110,6 +110,14 @@ def test_unreadable_values_are_named(kind: str, value: Any) -> None:
         one(kind, value)
 
 
+@pytest.mark.parametrize("value", [2**53 + 1, -(10**15), 253402300800000])
+def test_times_outside_the_calendar_are_no_times(value: int) -> None:
+    for values in ([value], [value, None], [value, "2026-11-22T00:00:00Z"]):
+        with pytest.raises(DecodeError, match=rf"the value {value} "):
+            one("time", *values)
+    assert one("time", 253402300799999)[0].year == 9999
+
+
 def test_describe_lists_and_explains() -> None:
     assert set(PROMISED) <= set(kfut.describe().index)
     table = kfut.describe("positions")

@@ -226,8 +226,10 @@ def of_shape(element: Body, shape: str) -> None:
     element["event"]["execution"] = payload
     if shape == "two orders":
         execution = payload["execution"]
-        side = execution.pop("executionType")
-        execution[f"{side}Order"], execution[f"{side}OrderData"] = execution.pop("order"), execution.pop("orderData")
+        side = execution.pop("executionType", None)
+        for part in ("Order", "OrderData"):  # whatever of them this element has
+            if (found := execution.pop(part[0].lower() + part[1:], ABSENT)) is not ABSENT:
+                execution[f"{side}{part}"] = found
 
 
 @pytest.mark.parametrize("container", READERS)

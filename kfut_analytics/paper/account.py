@@ -95,6 +95,9 @@ class LogRow:
     conversion_spread_percentage: float | None = None
     liquidation_fee: float | None = None
     position_uid: str | None = None
+    exchange_rate: float | None = None
+    exchange_rate_from: str | None = None
+    conversion_fee: float | None = None
 
 
 @dataclass(slots=True)
@@ -105,6 +108,10 @@ class Account:
     ----------
     new_id
         Gives a fresh uuid.
+    parent
+        Name of the account that it is a sub-account of.
+    trading_enabled
+        Whether it may send orders; the account above it decides.
     balances
         Amounts by wallet and currency, currencies as the log spells them (``usd``, ``xbt``).
     client_ids
@@ -119,6 +126,8 @@ class Account:
     uid: str
     opened: float
     new_id: Callable[[], str]
+    parent: str | None = None
+    trading_enabled: bool = True
     balances: dict[tuple[str, str], float] = field(default_factory=dict)
     positions: dict[str, Position] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
@@ -130,9 +139,11 @@ class Account:
     preferences: Preferences = field(default_factory=Preferences)
     cancel_at: float | None = None
 
-    def transfer(self, now: float, wallet: str, currency: str, amount: float) -> None:
+    def transfer(
+        self, now: float, wallet: str, currency: str, amount: float, info: str = "cross-exchange transfer"
+    ) -> None:
         """Money from outside, or out again when negative."""
-        self._change(wallet, currency, amount, date=now, info="cross-exchange transfer")
+        self._change(wallet, currency, amount, date=now, info=info)
 
     def move(self, now: float, source: str, target: str, currency: str, amount: float) -> None:
         """Money from one wallet to another."""

@@ -17,7 +17,7 @@ from kfut_analytics.paper.instruments import Contract
 from kfut_analytics.paper.orders import Record
 from kfut_analytics.paper.params import window
 
-LOG_ROWS_DEFAULT, LOG_ROWS_LIMIT = 500, 5000
+LOG_ROWS_DEFAULT, LOG_ROWS_LIMIT = 500, 100_000
 CSV_ROWS = 500_000
 
 T = TypeVar("T")
@@ -106,13 +106,16 @@ def account_log(call: Call) -> Json:
     ]
     if params.choice("sort", ("asc", "desc"), "desc") == "desc":
         chosen.reverse()
-    return {"accountUid": call.account.uid, "logs": [wire.log_row(row) for row in chosen[:count]]}
+    details = bool(params.flag("conversion_details"))
+    logs = [wire.log_row(row, conversion_details=details) for row in chosen[:count]]
+    return {"accountUid": call.account.uid, "logs": logs}
 
 
 def account_log_csv(call: Call) -> Response:
     """GET /accountlogcsv, newest first."""
     newest = call.account.log[: -CSV_ROWS - 1 : -1]
-    return Response(wire_history.account_log_csv(newest), media_type="text/csv")
+    details = bool(call.params.flag("conversion_details"))
+    return Response(wire_history.account_log_csv(newest, conversion_details=details), media_type="text/csv")
 
 
 # Markets ---------------------------------------------------------------------------------------------------------

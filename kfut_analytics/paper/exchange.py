@@ -84,12 +84,14 @@ class Exchange:
         """A fresh uuid, reproducible from the seed."""
         return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
 
-    def open_account(self, name: str) -> Account:
-        """Open an empty account."""
+    def open_account(self, name: str, *, parent: str | None = None) -> Account:
+        """Open an empty account, or a sub-account of the one named ``parent``."""
         with self.lock:
             if name in self.accounts:
                 raise ValueError(f"account {name!r} exists already")
-            account = Account(name, self.new_id(), self.now, self.new_id)
+            if parent is not None and (parent not in self.accounts or self.accounts[parent].parent is not None):
+                raise ValueError(f"parent is {parent!r}: name an account that is no sub-account itself")
+            account = Account(name, self.new_id(), self.now, self.new_id, parent)
             self.accounts[name] = account
             return account
 

@@ -1,4 +1,4 @@
-"""Moving money between an account's own wallets."""
+"""Moving money between the wallets of an account, and between an account and its sub-accounts."""
 
 from __future__ import annotations
 
@@ -22,15 +22,32 @@ class TransferError(Exception):
     """The transfer is refused; the message is the exchange's word."""
 
 
-def move(exchange: Exchange, account: Account, source: str, target: str, unit: str, amount: Decimal) -> None:
+def move(
+    exchange: Exchange,
+    account: Account,
+    source: str,
+    target: str,
+    unit: str,
+    amount: Decimal,
+    *,
+    receiver: Account | None = None,
+) -> None:
     """Move an amount from one wallet to another; two rows in the account log.
+
+    Parameters
+    ----------
+    account, source
+        Whose wallet it leaves, and which.
+    receiver, target
+        Whose wallet it reaches, the same account's unless given, and which.
 
     Raises
     ------
     TransferError
         With ``invalidAccount``, ``invalidUnit``, ``invalidAmount`` or ``insufficientFunds``; nothing has changed.
     """
-    if source == target or not {source, target} <= CURRENCIES.keys():
+    receiver = receiver or account
+    if (source == target and receiver is account) or not {source, target} <= CURRENCIES.keys():
         raise TransferError("invalidAccount")
     currency = _SPELLINGS.get(unit.lower(), unit.lower())
     if currency not in CURRENCIES[source] or currency not in CURRENCIES[target]:
@@ -40,7 +57,11 @@ def move(exchange: Exchange, account: Account, source: str, target: str, unit: s
         raise TransferError("invalidAmount")
     if moved > available(exchange, account, source, currency):
         raise TransferError("insufficientFunds")
-    account.move(exchange.now, source, target, currency, moved)
+    if receiver is account:
+        account.move(exchange.now, source, target, currency, moved)
+    else:
+        account.transfer(exchange.now, source, currency, -moved, "subaccount transfer")
+        receiver.transfer(exchange.now, target, currency, moved, "subaccount transfer")
 
 
 def available(exchange: Exchange, account: Account, wallet: str, currency: str) -> float:

@@ -29,7 +29,8 @@ from kfut_analytics.paper.orders import Cancelled, Edited, Event, Executed, Orde
 Json = dict[str, Any]
 
 _SIGNALS = {"mark": "mark_price", "last": "last_price", "index": "spot_price"}
-_LOG_FIELDS = [column.name for column in fields(LogRow)]
+_CONVERSION_FIELDS = ("exchange_rate", "exchange_rate_from", "conversion_fee")
+_LOG_FIELDS = [column.name for column in fields(LogRow) if column.name not in _CONVERSION_FIELDS]
 _FLEX_NAMES = {"usd": "USD", "xbt": "BTC", "eth": "ETH"}
 
 
@@ -271,9 +272,12 @@ def fill(item: Fill, *, with_pnl: bool = True) -> Json:
     return row | {"realized_pnl": item.realized_pnl if with_pnl else None, "sequence_id": str(item.sequence)}
 
 
-def log_row(row: LogRow) -> Json:
-    """A row of the account log: all keys always, missing values null."""
-    return {name: getattr(row, name) for name in _LOG_FIELDS} | {"date": iso(row.date)}
+def log_row(row: LogRow, *, conversion_details: bool) -> Json:
+    """A row of the account log: all keys always, missing values null; the details only where there is a conversion."""
+    payload = {name: getattr(row, name) for name in _LOG_FIELDS} | {"date": iso(row.date)}
+    if conversion_details and row.info == "conversion":
+        payload |= {name: getattr(row, name) for name in _CONVERSION_FIELDS if getattr(row, name) is not None}
+    return payload
 
 
 def send_status(outcome: Outcome, *, received: float, cli_ord_id: str | None) -> Json:

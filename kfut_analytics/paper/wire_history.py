@@ -164,8 +164,8 @@ def position_update(account: Account, event: Event[PositionUpdate]) -> Json:
     return _element(account, "position", event.position, event.ms, {"PositionUpdate": body})
 
 
-def account_log_csv(rows: Iterable[LogRow]) -> str:
-    """The account log in the exchange's 22 columns."""
+def account_log_csv(rows: Iterable[LogRow], *, conversion_details: bool) -> str:
+    """The account log in the exchange's 22 columns; those of conversions are filled if asked for."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
@@ -191,10 +191,11 @@ def account_log_csv(rows: Iterable[LogRow]) -> str:
                 _csv_number(row.conversion_spread_percentage),
                 _csv_number(row.liquidation_fee),
                 row.position_uid,
-                # Filled for conversions only, which this exchange does not make.
-                None,
-                None,
-                None,
+                *(
+                    (_csv_number(row.exchange_rate), row.exchange_rate_from, _csv_number(row.conversion_fee))
+                    if conversion_details
+                    else (None, None, None)
+                ),
             )
         )
     return text.getvalue()

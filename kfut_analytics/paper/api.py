@@ -1,7 +1,8 @@
 """The operations: what each path of the real exchange answers here.
 
 Paths, parameters, authentication, answers and refusals follow api-facts 2 to 4 and 7. One request is served at a
-time under the engine's lock, after the engine has caught up with its clock.
+time, in a transaction of the engine and after the engine has caught up with its clock: an answer leaves when what it
+tells is kept.
 """
 
 from __future__ import annotations
@@ -125,16 +126,14 @@ class Api:
     def _endpoint(self, answer: Answer, *, private: bool) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             body = await request.body()
-            with self.exchange.lock:
-                try:
+            try:
+                with self.exchange.transaction():
                     self.exchange.sync()
                     return self._respond(answer, Call(self.exchange, request, body), private=private)
-                except Exception:
-                    logger.exception("%s %s failed", request.method, request.url.path)
-                    errors = [{"code": 0, "message": "500 INTERNAL_SERVER_ERROR"}]
-                    return self._derivatives(
-                        {"status": "INTERNAL_SERVER_ERROR", "result": "error", "errors": errors}, 500
-                    )
+            except Exception:
+                logger.exception("%s %s failed", request.method, request.url.path)
+                errors = [{"code": 0, "message": "500 INTERNAL_SERVER_ERROR"}]
+                return self._derivatives({"status": "INTERNAL_SERVER_ERROR", "result": "error", "errors": errors}, 500)
 
         return endpoint
 

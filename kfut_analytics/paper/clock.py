@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import math
 import time
 from datetime import UTC, datetime
 from typing import Protocol
+
+from kfut_analytics.errors import ArgumentError
 
 HOUR = 3600.0
 DAY = 24 * HOUR
 YEAR = 365 * DAY
 
+FASTEST = DAY
+"""Largest speed of a clock: a day per second."""
+
 
 class Clock(Protocol):
-    """What the exchange asks for the time."""
+    """What the exchange asks for the time.
+
+    Attributes
+    ----------
+    speed
+        Seconds that pass here in one of the machine's; 0 for a clock that is moved by hand.
+    """
+
+    speed: float
 
     def now(self) -> float:
         """Seconds since the epoch."""
@@ -20,11 +34,44 @@ class Clock(Protocol):
 
 
 class WallClock:
-    """The machine's clock."""
+    """The machine's clock, or one that runs from a moment of its own or at a speed of its own.
+
+    Parameters
+    ----------
+    speed
+        Seconds that pass here in one of the machine's: above 0, at most a day.
+    start
+        Seconds since the epoch from which it runs, now unless given.
+
+    Attributes
+    ----------
+    is_real
+        Whether it shows the machine's time.
+
+    Raises
+    ------
+    ArgumentError
+        If a number makes no sense.
+    """
+
+    def __init__(self, speed: float = 1.0, start: float | None = None) -> None:
+        if isinstance(speed, bool) or not isinstance(speed, int | float) or not 0 < speed <= FASTEST:
+            raise ArgumentError(
+                f"speed={speed!r} is not how fast time can pass: give paper seconds per real second, "
+                f"above 0 and at most {FASTEST:.0f} (a day per second)"
+            )
+        if start is not None and not math.isfinite(start):
+            raise ArgumentError(f"start={start!r} is not a time: give seconds since the epoch")
+        self.speed = float(speed)
+        self.is_real = speed == 1 and start is None
+        self._start = time.time() if start is None else start
+        self._begun = time.monotonic()
 
     def now(self) -> float:
         """Seconds since the epoch."""
-        return time.time()
+        if self.is_real:
+            return time.time()
+        return self._start + self.speed * (time.monotonic() - self._begun)
 
 
 class ManualClock:
@@ -35,6 +82,8 @@ class ManualClock:
     start
         Seconds since the epoch.
     """
+
+    speed = 0.0
 
     def __init__(self, start: float) -> None:
         self._now = start

@@ -15,6 +15,8 @@ import random
 import threading
 import uuid
 from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
@@ -65,6 +67,9 @@ class Exchange:
     ----------
     now
         The engine's time; `sync` moves it to the clock's.
+    transaction
+        Gives the context in which a request or a tick happens, under the lock. An exchange that is kept in a file is
+        given one that ends when all that happened in it is written, or with an error and as if nothing had happened.
     """
 
     def __init__(self, *, seed: int = 0, clock: Clock | None = None, history: float = 0.0) -> None:
@@ -77,6 +82,7 @@ class Exchange:
         self.books = {symbol: Book(contract, self.market) for symbol, contract in self.contracts.items()}
         self.accounts: dict[str, Account] = {}
         self.lock = threading.RLock()
+        self.transaction: Callable[[], AbstractContextManager[object]] = lambda: self.lock
         self._random = random.Random(seed)
         self._sequences: Counter[str] = Counter()
 

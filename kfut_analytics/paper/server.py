@@ -1,7 +1,7 @@
 """The server: the exchange's operations over HTTP on loopback, in a thread of this process.
 
-One request is served at a time under the engine's lock, after the engine has caught up with its clock; a tick every
-second keeps it moving in between.
+One request is served at a time, after the engine has caught up with its clock; a tick every second keeps it moving in
+between.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 
 import uvicorn
@@ -34,6 +34,7 @@ from kfut_analytics.paper.limits import Limits
 logger = logging.getLogger("kfut_analytics.paper")
 
 TICK_SECONDS = 1.0
+SHORTEST_TICK_SECONDS = 0.05
 
 
 def application(exchange: Exchange, keys: dict[str, ApiKey], limits: Limits | None = None) -> Starlette:
@@ -50,9 +51,10 @@ def application(exchange: Exchange, keys: dict[str, ApiKey], limits: Limits | No
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async def tick() -> None:
             while True:
-                await asyncio.sleep(TICK_SECONDS)
+                await asyncio.sleep(tick_seconds(exchange.clock.speed))
                 try:
-                    exchange.sync()
+                    with exchange.transaction():
+                        exchange.sync()
                 except Exception:
                     logger.exception("the market could not move on")
 
@@ -63,6 +65,11 @@ def application(exchange: Exchange, keys: dict[str, ApiKey], limits: Limits | No
             await task
 
     return Starlette(routes=api.routes(), exception_handlers={HTTPException: not_found}, lifespan=lifespan)
+
+
+def tick_seconds(speed: float) -> float:
+    """Real seconds between two ticks: one of the exchange's own, as long as that is neither too long nor too short."""
+    return max(SHORTEST_TICK_SECONDS, TICK_SECONDS / max(speed, 1.0))
 
 
 class PaperServer:
@@ -78,6 +85,8 @@ class PaperServer:
         Port on 127.0.0.1; 0 takes a free one.
     enforce_limits
         Whether the documented rate limits hold. Without them a client is refused nothing for asking often.
+    on_close
+        Called once the server has stopped.
 
     Attributes
     ----------
@@ -97,8 +106,17 @@ class PaperServer:
     exchange: Exchange
     faults: Faults
 
-    def __init__(self, exchange: Exchange, key: ApiKey, *, port: int = 0, enforce_limits: bool = False) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        key: ApiKey,
+        *,
+        port: int = 0,
+        enforce_limits: bool = False,
+        on_close: Callable[[], None] = lambda: None,
+    ) -> None:
         self.exchange = exchange
+        self._on_close = on_close
         self.faults = Faults()
         self.api_key, self.api_secret = key.public, key.secret
         # With its protocol named, asyncio switches off Nagle's delay of 40 ms per answer.
@@ -152,6 +170,7 @@ class PaperServer:
         if self._thread is not threading.current_thread():
             self._thread.join(timeout=5)
         self._socket.close()
+        self._on_close()
 
     def __enter__(self) -> PaperServer:
         return self

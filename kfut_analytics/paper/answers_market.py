@@ -130,15 +130,16 @@ def candles(call: Call) -> Json:
 def instruments_status(call: Call) -> Json:
     """GET /instruments/status."""
     contracts = call.exchange.contracts.values()
-    return {"instrumentStatus": [wire_reference.instrument_status(contract) for contract in contracts]}
+    return {"instrumentStatus": [wire_reference.instrument_status(call.exchange, contract) for contract in contracts]}
 
 
 def instrument_status(call: Call) -> Json:
     """GET /instruments/{symbol}/status."""
     try:
-        return wire_reference.instrument_status(call.exchange.contract(call.request.path_params["symbol"]))
+        contract = call.exchange.contract(call.request.path_params["symbol"])
     except UnknownSymbolError:
         raise NotFoundError from None
+    return wire_reference.instrument_status(call.exchange, contract)
 
 
 def feeschedules(call: Call) -> Json:

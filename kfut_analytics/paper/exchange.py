@@ -41,6 +41,7 @@ from kfut_analytics.paper.orders import (
     Placed,
     Rejected,
 )
+from kfut_analytics.paper.states import Downtime, MarketState
 
 logger = logging.getLogger("kfut_analytics.paper")
 
@@ -67,6 +68,10 @@ class Exchange:
     ----------
     now
         The engine's time; `sync` moves it to the clock's.
+    states
+        Markets in a state out of the ordinary, by symbol.
+    downtimes
+        When the API is announced to be unavailable.
     transaction
         Gives the context in which a request or a tick happens, under the lock. An exchange that is kept in a file is
         given one that ends when all that happened in it is written, or with an error and as if nothing had happened.
@@ -81,6 +86,8 @@ class Exchange:
         self.contracts: dict[str, Contract] = listing(self.opened)
         self.books = {symbol: Book(contract, self.market) for symbol, contract in self.contracts.items()}
         self.accounts: dict[str, Account] = {}
+        self.states: dict[str, MarketState] = {}
+        self.downtimes: list[Downtime] = []
         self.lock = threading.RLock()
         self.transaction: Callable[[], AbstractContextManager[object]] = lambda: self.lock
         self._random = random.Random(seed)

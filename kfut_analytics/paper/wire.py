@@ -25,6 +25,7 @@ from kfut_analytics.paper.margin import (
 )
 from kfut_analytics.paper.market import Candles, TickType, Trades
 from kfut_analytics.paper.orders import Cancelled, Edited, Event, Executed, Order, Outcome, Placed, Rejected
+from kfut_analytics.paper.states import NORMAL
 
 Json = dict[str, Any]
 
@@ -66,7 +67,7 @@ def instrument(exchange: Exchange, contract: Contract) -> Json:
         row["maxRelativeFundingRate"] = MAX_RELATIVE_FUNDING_RATE
     return row | {
         "contractValueTradePrecision": contract.precision,
-        "postOnly": False,
+        "postOnly": exchange.states.get(contract.symbol, NORMAL).post_only,
         "mtf": False,
         "base": contract.asset.base,
         "quote": "USD",
@@ -80,7 +81,7 @@ def instrument(exchange: Exchange, contract: Contract) -> Json:
 
 def ticker(exchange: Exchange, contract: Contract) -> Json:
     """A contract's row of ``/tickers``."""
-    now, market = exchange.now, exchange.market
+    now, market, state = exchange.now, exchange.market, exchange.states.get(contract.symbol, NORMAL)
     day = market.candles("trade", contract, 60, now - DAY, now)
     last, opened = market.last(contract, now), float(day.open[0])
     volume = float(day.volume.sum())
@@ -113,9 +114,9 @@ def ticker(exchange: Exchange, contract: Contract) -> Json:
         row["fundingRate"] = market.funding(contract, now)
         row["fundingRatePrediction"] = market.predicted_funding(contract, now)
     return row | {
-        "suspended": False,
+        "suspended": state.suspended,
         "indexPrice": round(market.index(contract.asset, now), 8),
-        "postOnly": False,
+        "postOnly": state.post_only,
         "change24h": round(100 * (last / opened - 1), 2),
     }
 

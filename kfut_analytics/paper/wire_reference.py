@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from kfut_analytics.contracts import notional
@@ -11,6 +12,7 @@ from kfut_analytics.paper.clock import DAY, iso
 from kfut_analytics.paper.exchange import Exchange
 from kfut_analytics.paper.instruments import Contract
 from kfut_analytics.paper.margin import unrealized_pnl
+from kfut_analytics.paper.states import NORMAL
 
 Json = dict[str, Any]
 
@@ -25,14 +27,15 @@ _PERCENTILES = ((0.05, 100), (0.01, 80), (0.0, 40))
 _LAST_PERCENTILE = 20
 
 
-def instrument_status(contract: Contract) -> Json:
-    """A market's state: this exchange knows neither dislocation nor extreme volatility."""
+def instrument_status(exchange: Exchange, contract: Contract) -> Json:
+    """A market's state."""
+    state = exchange.states.get(contract.symbol, NORMAL)
     return {
         "tradeable": contract.symbol,
-        "experiencingDislocation": False,
-        "priceDislocationDirection": None,
-        "experiencingExtremeVolatility": False,
-        "extremeVolatilityInitialMarginMultiplier": 1,
+        "experiencingDislocation": state.dislocated is not None,
+        "priceDislocationDirection": state.dislocated,
+        "experiencingExtremeVolatility": state.volatile,
+        "extremeVolatilityInitialMarginMultiplier": state.margin_multiplier,
     }
 
 
@@ -64,12 +67,23 @@ def fee_volumes(exchange: Exchange, account: Account) -> dict[str, float]:
 
 
 def notifications(exchange: Exchange) -> list[Json]:
-    """When the dated contracts expire."""
+    """When the exchange is down, and when the dated contracts expire."""
+    downtimes = [
+        {
+            "type": "maintenance",
+            "priority": "high",
+            "note": "The exchange is unavailable while it is being maintained.",
+            "effectiveTime": iso(downtime.start, ms=False),
+            "expectedDowntimeMinutes": math.ceil((downtime.end - downtime.start) / 60),
+        }
+        for downtime in exchange.downtimes
+        if downtime.end > exchange.now
+    ]
     expiries: dict[float, list[str]] = {}
     for contract in exchange.contracts.values():
         if contract.expiry is not None and not exchange.is_expired(contract):
             expiries.setdefault(contract.expiry, []).append(contract.symbol)
-    return [
+    return downtimes + [
         {
             "type": "settlement",
             "priority": "medium",

@@ -69,7 +69,8 @@ _PRIVATE: tuple[tuple[str, str, Answer], ...] = (
     ("GET", "/api/auth/v1/api-keys/v3/check", answers_account.check_key),
     ("POST", f"{_TRADING}/sendorder", answers_orders.sendorder),
     ("POST", f"{_TRADING}/editorder", answers_orders.editorder),
-    ("POST", f"{_TRADING}/orders/status", answers_orders.orders_status),
+    # Documented as POST, and asked for by GET all the same.
+    *((method, f"{_TRADING}/orders/status", answers_orders.orders_status) for method in ("GET", "POST")),
     ("POST", f"{_TRADING}/cancelorder", answers_orders.cancelorder),
     ("POST", f"{_TRADING}/cancelallorders", answers_orders.cancelallorders),
     ("POST", f"{_TRADING}/cancelallordersafter", answers_orders.cancelallordersafter),

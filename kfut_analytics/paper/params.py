@@ -107,10 +107,13 @@ class Params:
         return value
 
     def flag(self, name: str) -> bool | None:
-        """A truth value, ``None`` when absent."""
-        if self.get(name) is None:
+        """A truth value in any case, ``None`` when absent."""
+        value = self.get(name)
+        if value is None:
             return None
-        return self.choice(name, ("true", "false")) == "true"
+        if value.lower() not in ("true", "false"):
+            raise BadArgumentError(f"Argument invalid: {name}")
+        return value.lower() == "true"
 
     def timestamp(self, name: str) -> float | None:
         """An ISO time as seconds since the epoch; without a zone it is UTC."""

@@ -33,6 +33,8 @@ _SIGNALS = {"mark": "mark_price", "last": "last_price", "index": "spot_price"}
 _CONVERSION_FIELDS = ("exchange_rate", "exchange_rate_from", "conversion_fee")
 _LOG_FIELDS = [column.name for column in fields(LogRow) if column.name not in _CONVERSION_FIELDS]
 _FLEX_NAMES = {"usd": "USD", "xbt": "BTC", "eth": "ETH"}
+FEE_SCHEDULES = {False: "5c3b0f56-36a5-4b39-9a41-6d2f6a6d0f01", True: "5c3b0f56-36a5-4b39-9a41-6d2f6a6d0f02"}
+"""Uid of the fee schedule of linear and of inverse contracts."""
 
 
 def instrument(exchange: Exchange, contract: Contract) -> Json:
@@ -68,6 +70,7 @@ def instrument(exchange: Exchange, contract: Contract) -> Json:
     return row | {
         "contractValueTradePrecision": contract.precision,
         "postOnly": exchange.states.get(contract.symbol, NORMAL).post_only,
+        "feeScheduleUid": FEE_SCHEDULES[contract.inverse],
         "mtf": False,
         "base": contract.asset.base,
         "quote": "USD",

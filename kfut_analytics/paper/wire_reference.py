@@ -16,11 +16,7 @@ from kfut_analytics.paper.states import NORMAL
 
 Json = dict[str, Any]
 
-# Uid and name of the fee schedules of linear and of inverse contracts.
-_SCHEDULES = {
-    False: ("5c3b0f56-36a5-4b39-9a41-6d2f6a6d0f01", "Linear Multi-Collateral Fees"),
-    True: ("5c3b0f56-36a5-4b39-9a41-6d2f6a6d0f02", "Inverse Single-Collateral Fees"),
-}
+_SCHEDULE_NAMES = {False: "Linear Multi-Collateral Fees", True: "Inverse Single-Collateral Fees"}
 _VOLUME_DAYS = 30
 # Open P&L relative to the position's value from which a position is in a percentile of the unwind queue.
 _PERCENTILES = ((0.05, 100), (0.01, 80), (0.0, 40))
@@ -45,24 +41,25 @@ def trading_instrument(exchange: Exchange, contract: Contract) -> Json:
         "minimumTradeSize": float(contract.step),
         "restricted": False,
         "rebateLevels": [],
-        "feeScheduleUid": _SCHEDULES[contract.inverse][0],
     }
 
 
 def fee_schedules() -> list[Json]:
     """``feeSchedules``, in percent: the fees that this exchange charges whatever the volume."""
     tier = {"makerFee": MAKER_FEE * 100, "takerFee": TAKER_FEE * 100, "usdVolume": 0.0}
-    return [{"uid": uid, "name": name, "tiers": [tier]} for uid, name in _SCHEDULES.values()]
+    return [
+        {"uid": uid, "name": _SCHEDULE_NAMES[inverse], "tiers": [tier]} for inverse, uid in wire.FEE_SCHEDULES.items()
+    ]
 
 
 def fee_volumes(exchange: Exchange, account: Account) -> dict[str, float]:
     """USD traded in the last 30 days per fee schedule."""
-    volumes = {uid: 0.0 for uid, _ in _SCHEDULES.values()}
+    volumes = dict.fromkeys(wire.FEE_SCHEDULES.values(), 0.0)
     for fill in reversed(account.fills):
         if fill.time < exchange.now - _VOLUME_DAYS * DAY:
             break
         inverse = fill.order.contract.inverse
-        volumes[_SCHEDULES[inverse][0]] += float(notional(fill.size, fill.price, inverse=inverse))
+        volumes[wire.FEE_SCHEDULES[inverse]] += float(notional(fill.size, fill.price, inverse=inverse))
     return {uid: round(volume, 2) for uid, volume in volumes.items()}
 
 

@@ -13,7 +13,7 @@ from kfut_analytics.paper.clock import iso
 
 PF = {"symbol", "type", "tickSize", "contractSize", "tradeable", "impactMidSize", "maxPositionSize", "openingDate"}
 PF |= {"marginLevels", "fundingRateCoefficient", "maxRelativeFundingRate", "contractValueTradePrecision", "postOnly"}
-PF |= {"mtf", "base", "quote", "pair", "category", "tags", "tradfi", "isExpired"}
+PF |= {"feeScheduleUid", "mtf", "base", "quote", "pair", "category", "tags", "tradfi", "isExpired"}
 PERPETUAL_ONLY = {"fundingRateCoefficient", "maxRelativeFundingRate"}
 TICKER = {"symbol", "last", "lastTime", "lastSize", "tag", "pair", "markPrice", "bid", "bidSize", "ask", "askSize"}
 TICKER |= {"vol24h", "volumeQuote", "openInterest", "open24h", "high24h", "low24h", "fundingRate", "indexPrice"}

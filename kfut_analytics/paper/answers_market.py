@@ -65,7 +65,8 @@ def history(call: Call) -> Json:
     contract = call.exchange.contract(call.params.require("symbol"))
     before = call.params.timestamp("lastTime")
     last = call.exchange.now if before is None else min(before, call.exchange.now)
-    return {"history": wire.trades(call.exchange.market.trades(contract, last, TRADES_PER_PAGE))}
+    market = call.exchange.market
+    return {"history": wire.trades(market.trades(contract, market.begin, last, TRADES_PER_PAGE))}
 
 
 def funding_rates(call: Call) -> Json:
@@ -73,19 +74,13 @@ def funding_rates(call: Call) -> Json:
     contract = call.exchange.contract(call.params.require("symbol"))
     if contract.expiry is not None:
         raise BadArgumentError("Argument invalid: symbol")
-    market, hours = call.exchange.market, []
-    hour = market.begin + HOUR
-    while hour <= call.exchange.now:
-        hours.append(hour)
-        hour += HOUR
+    market = call.exchange.market
+    hours = np.arange(max(market.begin, contract.opening) // HOUR + 1, call.exchange.now // HOUR + 1) * HOUR
+    columns = hours, market.funding(contract, hours), market.relative_funding(contract, hours)
     return {
         "rates": [
-            {
-                "timestamp": iso(hour),
-                "fundingRate": market.funding(contract, hour),
-                "relativeFundingRate": market.relative_funding(contract, hour),
-            }
-            for hour in hours
+            {"timestamp": iso(hour), "fundingRate": absolute, "relativeFundingRate": relative}
+            for hour, absolute, relative in zip(*(column.tolist() for column in columns), strict=True)
         ]
     }
 

@@ -12,7 +12,8 @@ from typing import Literal
 import numpy as np
 
 from kfut_analytics.paper.instruments import Contract
-from kfut_analytics.paper.market import Market, stable_hash, uniform
+from kfut_analytics.paper.market import Market
+from kfut_analytics.paper.noise import stable_hash, uniform
 
 Side = Literal["buy", "sell"]
 LEVELS = 25

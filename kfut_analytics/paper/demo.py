@@ -76,7 +76,7 @@ def open_demo(seed: int, clock: Clock | None = None) -> Exchange:
     """An exchange with the demo account and its history."""
     exchange = Exchange(seed=seed, clock=clock, history=HISTORY_DAYS * DAY + HOUR)
     # Everything happens relative to the last full hour, so that the story is the same for the rest of this hour.
-    exchange.advance_to(exchange.market.anchor - HISTORY_DAYS * DAY)
+    exchange.advance_to(_full_hour(exchange) - HISTORY_DAYS * DAY)
     Trader(exchange, exchange.open_account("demo")).run()
     exchange.advance_to(exchange.opened)
     return exchange
@@ -87,6 +87,10 @@ def open_empty(seed: int, clock: Clock | None = None) -> Exchange:
     exchange = Exchange(seed=seed, clock=clock)
     exchange.open_account("empty").transfer(exchange.now, "flex", "usd", EMPTY_BALANCE_USD)
     return exchange
+
+
+def _full_hour(exchange: Exchange) -> float:
+    return math.floor(exchange.opened / HOUR) * HOUR
 
 
 @dataclass(slots=True)
@@ -103,7 +107,7 @@ class Trader:
         self._account = account
         self._random = random.Random(exchange.seed + 1)
         self._begin = exchange.now
-        self._end = exchange.market.anchor
+        self._end = _full_hour(exchange)
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._ties = itertools.count()
 
@@ -133,7 +137,12 @@ class Trader:
         self._account.transfer(self._exchange.now, wallet, currency, amount)
 
     def _contract(self, prefix: str) -> Contract:
-        return next(c for symbol, c in self._exchange.contracts.items() if symbol.startswith(prefix))
+        end = self._end + 20 * DAY
+        return next(
+            c
+            for symbol, c in self._exchange.contracts.items()
+            if symbol.startswith(prefix) and c.opening <= self._begin and (c.expiry is None or c.expiry > end)
+        )
 
     # Campaigns ----------------------------------------------------------------------------------------------------
 
@@ -142,7 +151,7 @@ class Trader:
         if self._finale():
             return
         rng, now, market = self._random, self._exchange.now, self._exchange.market
-        rising = market.index(desk.contract.asset, now) > market.index(desk.contract.asset, now - DAY)
+        rising = bool(market.index(desk.contract.asset, now) > market.index(desk.contract.asset, now - DAY))
         side: Side = "buy" if rising == (rng.random() < 0.6) else "sell"
         self._enter(desk, side, desk.value * rng.uniform(0.5, 1.4))
 

@@ -41,6 +41,7 @@ from kfut_analytics.paper.orders import (
     Placed,
     Rejected,
 )
+from kfut_analytics.paper.simulated import SimulatedMarket
 from kfut_analytics.paper.states import Downtime, MarketState
 
 logger = logging.getLogger("kfut_analytics.paper")
@@ -82,7 +83,7 @@ class Exchange:
         self.opened = round(self.clock.now(), 3)
         self.now = self.opened - history
         self.seed = seed
-        self.market = Market(seed, self.opened)
+        self.market: Market = SimulatedMarket(seed)
         self.contracts: dict[str, Contract] = listing(self.opened)
         self.books = {symbol: Book(contract, self.market) for symbol, contract in self.contracts.items()}
         self.accounts: dict[str, Account] = {}

@@ -9,15 +9,17 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
 import numpy as np
 
 from kfut_analytics.paper.account import Account, Fill, LogRow
+from kfut_analytics.paper.clock import HOUR
 from kfut_analytics.paper.instruments import Contract
-from kfut_analytics.paper.market import GRID, Market, Trades, stable_hash, uniform
+from kfut_analytics.paper.market import Floats, Market
+from kfut_analytics.paper.noise import stable_hash, uniform
 from kfut_analytics.paper.orders import Record
 
 T = TypeVar("T")
@@ -26,6 +28,7 @@ UpdateReason = Literal["trade", "fundingRealisation", "settlement"]
 
 # An order that a public trade executes was placed at most so long before it.
 _LONGEST_WAIT_MS = 900
+_SPARE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,19 +253,18 @@ class PublicOrder:
 
 def public_trades(market: Market, contract: Contract, window: Window, now: float) -> Page[PublicTrade]:
     """The trades of a market, those of `Market.trades`."""
-    numbers = _nearest(_numbers(market, contract, window, now), window, window.count + 1, window.resume)
-    return window.page(_trades(market, contract, numbers))
+    return window.page(_trades(market, contract, window, now, window.count + 1, window.resume))
 
 
 def public_orders(market: Market, contract: Contract, window: Window, now: float) -> Page[PublicOrder]:
     """The orders behind the public trades: each trade's maker was placed before it, its taker with it."""
-    resume = None if window.resume is None else window.resume // 2
-    # The trade that an order in the window waits for, and the one whose second order is still to come.
-    numbers = _numbers(market, contract, window, now, reach=1)
-    numbers = _nearest(numbers, window, window.count + 3, resume, inclusive=True)
+    # The trade whose second order is still to come is looked at again.
+    resume = None if window.resume is None else window.resume // 2 + (1 if window.newest_first else -1)
+    # A maker in the window may wait for a trade behind its end; such trades may come with no order in it.
+    events = _trades(market, contract, window, now, window.count + _SPARE, resume, wait=_LONGEST_WAIT_MS)
 
     def orders() -> Iterator[Event[PublicOrder]]:
-        for event in _trades(market, contract, numbers):
+        for event in events:
             for side, maker in enumerate((True, False)):
                 ms = event.ms - event.what.waited_ms if maker else event.ms
                 if ms <= milliseconds(now):
@@ -272,51 +274,50 @@ def public_orders(market: Market, contract: Contract, window: Window, now: float
 
 
 def mark_prices(market: Market, contract: Contract, window: Window, now: float) -> Page[float]:
-    """The mark price at every instant at which prices change."""
-    start = market.begin if window.since is None else max(market.begin, window.since / 1000)
+    """The mark price at every instant at which prices bend."""
+    start = max(market.begin, contract.opening, -math.inf if window.since is None else window.since / 1000) - 1e-3
     end = now if window.before is None else min(now, window.before / 1000)
-    instants = market.instants(max(start, contract.opening) - 1e-3, end)
-    places = np.round(instants * 1000).astype(np.int64)
-    if window.resume is not None:
-        instants = instants[places < window.resume if window.newest_first else places > window.resume]
-    wanted = window.count + 1
-    instants = instants[-wanted:] if window.newest_first else instants[:wanted]
-    if not len(instants):
+    if window.resume is not None and window.newest_first:
+        end = min(end, (window.resume - 1) / 1000)
+    elif window.resume is not None:
+        start = max(start, window.resume / 1000)
+    knots = _knots(market, start, end, window.count + 1, window.newest_first)
+    if not len(knots):
         return Page([], None)
-    prices = market.mark(contract, instants)
+    prices = market.mark(contract, knots)
     return window.page(
-        Event(milliseconds(t), milliseconds(t), float(price)) for t, price in zip(instants, prices, strict=True)
+        Event(milliseconds(t), milliseconds(t), float(price)) for t, price in zip(knots, prices, strict=True)
     )
 
 
-def _numbers(market: Market, contract: Contract, window: Window, now: float, *, reach: int = 0) -> range:
-    """Numbers of the trades in a window; with ``reach`` some more at its end."""
-    begin = max(market.begin, contract.opening)
-    first = math.ceil(max(begin, -math.inf if window.since is None else window.since / 1000) / GRID)
-    last = math.floor(now / GRID)
-    if window.before is not None:
-        last = min(last, math.ceil(window.before / 1000 / GRID) - 1)
-    return range(first, last + reach + 1)
+def _knots(market: Market, start: float, end: float, count: int, newest_first: bool) -> Floats:
+    """The last (or first) knots of a span, looking as far as needed."""
+    reach = HOUR
+    while True:
+        first, last = (max(start, end - reach), end) if newest_first else (start, min(end, start + reach))
+        knots = market.knots(first, last)
+        if len(knots) >= count or (first, last) == (start, end):
+            return knots[-count:] if newest_first else knots[:count]
+        reach *= 4
 
 
-def _nearest(numbers: range, window: Window, count: int, resume: int | None, *, inclusive: bool = False) -> range:
-    """Those numbers from which the next page is taken."""
-    if resume is not None:
-        edge = 0 if inclusive else 1
-        if window.newest_first:
-            numbers = range(numbers.start, min(numbers.stop, resume - edge + 1))
-        else:
-            numbers = range(max(numbers.start, resume + edge), numbers.stop)
-    return numbers[-count:] if window.newest_first else numbers[:count]
-
-
-def _trades(market: Market, contract: Contract, numbers: Sequence[int]) -> Iterator[Event[PublicTrade]]:
-    if not numbers:
+def _trades(
+    market: Market, contract: Contract, window: Window, now: float, count: int, resume: int | None, *, wait: int = 0
+) -> Iterator[Event[PublicTrade]]:
+    """The trades from which the next page is taken; with ``wait`` also some behind the window's end."""
+    start = -math.inf if window.since is None else window.since / 1000
+    end = milliseconds(now) + 1 if window.before is None else min(milliseconds(now) + 1, window.before)
+    newest_first = window.newest_first
+    table = market.trades(contract, start, (end + wait) / 1000, count, newest_first=newest_first, resume=resume)
+    if not len(table.time):
         return
-    table: Trades = market.numbered_trades(contract, numbers[0], numbers[-1])
     marks = market.mark(contract, table.time)
     waits = np.ceil(uniform(stable_hash(market.seed, "maker " + contract.symbol), table.number) * _LONGEST_WAIT_MS)
-    for uid, number, time, price, size, buy, mark, wait in zip(*table, marks, waits, strict=True):
+    # An order comes after the trade before the one it waits for.
+    earlier = market.trades(contract, -math.inf, table.time[0], 1).time
+    gaps = np.diff(table.time, prepend=earlier if len(earlier) else -math.inf) * 1000
+    waits = np.minimum(waits, np.round(gaps) - 1)
+    for uid, number, time, price, size, buy, mark, waited in zip(*table, marks, waits, strict=True):
         ms = milliseconds(time)
-        trade = PublicTrade(contract, uid, ms, float(price), float(size), bool(buy), float(mark), int(wait))
+        trade = PublicTrade(contract, uid, ms, float(price), float(size), bool(buy), float(mark), int(waited))
         yield Event(int(number), ms, trade)

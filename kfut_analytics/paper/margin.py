@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 from kfut_analytics.contracts import margin_requirement, notional, pnl
 from kfut_analytics.paper.account import Account, Position
-from kfut_analytics.paper.instruments import ASSETS, Contract
+from kfut_analytics.paper.instruments import ASSETS, INVERSE_WALLETS, Contract
 from kfut_analytics.paper.market import Market
 from kfut_analytics.paper.orders import Order
 
 HAIRCUTS = {"usd": 0.0, "xbt": 0.02, "eth": 0.03}
 """Share of a currency's value that does not count as collateral in the multi-collateral wallet."""
 
-SINGLE_COLLATERAL_WALLETS = {"fi_xbtusd": "xbt", "fi_ethusd": "eth"}
+SINGLE_COLLATERAL_WALLETS = INVERSE_WALLETS
 
 
 @dataclass(frozen=True, slots=True)

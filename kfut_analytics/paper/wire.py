@@ -15,7 +15,7 @@ from kfut_analytics.contracts import plain, to_decimal
 from kfut_analytics.paper.account import Account, Fill, LogRow
 from kfut_analytics.paper.clock import DAY, iso
 from kfut_analytics.paper.exchange import Exchange
-from kfut_analytics.paper.instruments import FUNDING_RATE_COEFFICIENT, MAX_RELATIVE_FUNDING_RATE, Asset, Contract
+from kfut_analytics.paper.instruments import Asset, Contract
 from kfut_analytics.paper.margin import (
     SINGLE_COLLATERAL_WALLETS,
     FlexState,
@@ -65,8 +65,8 @@ def instrument(exchange: Exchange, contract: Contract) -> Json:
         ],
     }
     if contract.expiry is None:
-        row["fundingRateCoefficient"] = FUNDING_RATE_COEFFICIENT
-        row["maxRelativeFundingRate"] = MAX_RELATIVE_FUNDING_RATE
+        row["fundingRateCoefficient"] = contract.funding_coefficient
+        row["maxRelativeFundingRate"] = contract.max_funding_rate
     return row | {
         "contractValueTradePrecision": contract.precision,
         "postOnly": exchange.states.get(contract.symbol, NORMAL).post_only,
@@ -88,13 +88,13 @@ def ticker(exchange: Exchange, contract: Contract) -> Json:
     day = market.candles("trade", contract, 60, now - DAY, now)
     last, opened = market.last(contract, now), float(day.open[0])
     volume = float(day.volume.sum())
-    minute = float(day.volume[-1])
+    trade = market.trades(contract, market.begin, now + 1e-3, 1)
     row: Json = {
         "symbol": contract.symbol,
         "last": last,
-        "lastTime": iso(now),
-        "lastSize": max(round(minute / 4, contract.precision), float(contract.step)),
-        "tag": contract.tag,
+        "lastTime": iso(trade.time[0]),
+        "lastSize": float(trade.size[0]),
+        "tag": contract.tag(now),
         "pair": f"{contract.asset.base}:USD",
         "markPrice": market.mark(contract, now),
     }

@@ -3,16 +3,18 @@
 import base64
 import hashlib
 import hmac
+import time
 from collections.abc import Iterator
 from urllib.parse import quote, urlencode
 
 import pytest
 import requests
 
-from kfut_analytics import paper
+from kfut_analytics.paper.auth import ApiKey
 from kfut_analytics.paper.clock import ManualClock
 from kfut_analytics.paper.demo import open_demo, open_empty
 from kfut_analytics.paper.exchange import Exchange
+from kfut_analytics.paper.server import PaperServer
 
 NOW = 1_795_334_400.0 + 1234.5  # some minutes after a full hour
 
@@ -76,9 +78,19 @@ class Wire:
         return self.v3("sendorder", "post", **params)["sendStatus"]
 
 
+class RunningClock:
+    """Time that passes from a fixed moment on, so that prices are the same whenever the tests run."""
+
+    def __init__(self, start: float) -> None:
+        self._start, self._begin = start, time.monotonic()
+
+    def now(self) -> float:
+        return self._start + time.monotonic() - self._begin
+
+
 @pytest.fixture(scope="module")
 def wire() -> Iterator[Wire]:
-    with paper.start(seed=3) as server:
+    with PaperServer(open_demo(3, RunningClock(NOW)), ApiKey("demo")) as server:
         client = Wire(server)
         yield client
         client.close()

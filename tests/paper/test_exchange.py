@@ -108,7 +108,7 @@ def test_time_in_one_step_or_many_gives_the_same(account):
         (order("PF_XBTUSD", "buy", "2000", "lmt", "1"), "maxPositionViolation"),
         (order("PF_XBTUSD", "buy", "0.01", "post", "95000"), "postWouldExecute"),
         (order("PF_XBTUSD", "buy", "0.01", "ioc", "50000"), "iocWouldNotExecute"),
-        (order("PF_XBTUSD", "buy", "50", "fok", "87990"), "iocWouldNotExecute"),
+        (order("PF_XBTUSD", "buy", "1000", "fok", "90000"), "iocWouldNotExecute"),
         (order("PF_XBTUSD", "buy", "0.01", "lmt", "150000"), "outsidePriceCollar"),
         (order("PF_XBTUSD", "sell", "0.01", reduce_only=True), "wouldNotReducePosition"),
         (order("PF_XBTUSD", "buy", "0.01", cli_ord_id="x" * 101), "clientOrderIdTooBig"),
@@ -219,13 +219,14 @@ def test_funding_is_settled_every_full_hour(exchange, account, send):
     send("PF_XBTUSD", "buy", 0.1)
     contract = exchange.contract("PF_XBTUSD")
     rate = exchange.market.funding(contract, exchange.now)
-    share = (exchange.market.anchor + HOUR - exchange.now) / HOUR
+    hour = exchange.now // HOUR * HOUR
+    share = (hour + HOUR - exchange.now) / HOUR
     exchange.advance(3 * HOUR)
     rows = [row for row in account.log if row.info == "funding rate change"]
-    assert [row.date for row in rows] == [exchange.market.anchor + HOUR * i for i in (1, 2, 3)]
+    assert [row.date for row in rows] == [hour + HOUR * i for i in (1, 2, 3)]
     assert rows[0].funding_rate == rate
     assert rows[0].realized_funding == round(-0.1 * rate * share, 4)
-    second = exchange.market.funding(contract, exchange.market.anchor + HOUR)
+    second = exchange.market.funding(contract, hour + HOUR)
     assert rows[1].realized_funding == round(-0.1 * second, 4)
 
 

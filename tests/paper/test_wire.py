@@ -179,7 +179,10 @@ def test_candles(wire):
     assert later["candles"][0]["time"] == (start + 3600) * 1000
     assert len(wire.get(f"{charts}/mark/PF_XBTUSD/1m").json()["candles"]) == 2000
     oldest = wire.get(f"{charts}/mark/PF_XBTUSD/1d", **{"from": 0}).json()
-    assert (len(oldest["candles"]), oldest["more_candles"]) == (120, False)
+    days = [candle["time"] / 86_400_000 for candle in oldest["candles"]]
+    assert iso(86_400 * days[0]) == "2023-01-01T00:00:00.000Z"
+    assert days == [days[0] + number for number in range(len(days))]
+    assert oldest["more_candles"] is False
     for path in ("nope", "trade/nope", "trade/PF_XBTUSD/2m"):
         assert wire.get(f"{charts}/{path}").status_code == 404
 
@@ -200,7 +203,7 @@ def test_funding_history(wire):
 
 def test_accounts(wire):
     accounts = wire.v3("accounts")["accounts"]
-    assert accounts.keys() == {"cash", "fi_xbtusd", "fi_ethusd", "flex"}
+    assert accounts.keys() == {"cash", "fi_xbtusd", "fi_ethusd", "fi_ltcusd", "fi_xrpusd", "flex"}
     assert accounts["cash"]["type"] == "cashAccount"
     assert accounts["flex"].keys() == FLEX
     currency = {"quantity", "value", "collateral", "available", "excludedCollateral"}
@@ -425,7 +428,9 @@ def test_public_trades_agree_with_candles(wire):
     assert sum(row["size"] for row in inside) == pytest.approx(float(closed["volume"]))
     assert min(row["price"] for row in inside) >= float(closed["low"])
     assert max(row["price"] for row in inside) <= float(closed["high"])
-    assert inside[-1]["price"] == float(closed["open"])
+    assert inside[0]["price"] == float(closed["close"])
+    # A candle opens where the one before closed.
+    assert rows[len(inside)]["price"] == float(closed["open"])
 
 
 def test_odd_arguments_are_refused_and_never_break_the_server(wire):

@@ -1,0 +1,59 @@
+"""Candles from prices and trades: tables with the rows open, high, low, close and volume, one column per candle.
+
+A candle opens where the one before closed, as the exchange's own do: candles without a trade are flat, and coarse
+candles are exactly what fine ones add up to.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kfut_analytics.paper.market import Floats
+from kfut_analytics.paper.paths import STEPS_PER_MINUTE
+from kfut_analytics.paper.tape import Tape
+
+OPEN, HIGH, LOW, CLOSE, VOLUME = range(5)
+MINUTES_PER_DAY = 1440
+
+
+def minutes_of_knots(knots: Floats) -> Floats:
+    """A day's minutes of prices that are straight lines between knots."""
+    inside = knots[:-1].reshape(MINUTES_PER_DAY, STEPS_PER_MINUTE)
+    opens = knots[:-1:STEPS_PER_MINUTE]
+    closes = knots[STEPS_PER_MINUTE::STEPS_PER_MINUTE]
+    highs, lows = np.maximum(inside.max(axis=1), closes), np.minimum(inside.min(axis=1), closes)
+    return np.stack([opens, highs, lows, closes, np.zeros(MINUTES_PER_DAY)])
+
+
+def minutes_of_tape(tape: Tape, begin: float, before: float) -> Floats:
+    """A day's minutes of trades; ``before`` is the price of the last trade before the day."""
+    minute = ((tape.time - begin) // 60).astype(np.int64)
+    last = np.searchsorted(minute, np.arange(MINUTES_PER_DAY), side="right")
+    closes = np.append(before, tape.price)[last]
+    opens = np.append(before, closes[:-1])
+    table = np.stack([opens, opens, opens, closes, np.zeros(MINUTES_PER_DAY)])
+    np.maximum.at(table[HIGH], minute, tape.price)
+    np.minimum.at(table[LOW], minute, tape.price)
+    np.add.at(table[VOLUME], minute, tape.size)
+    return table
+
+
+def bar_of(prices: Floats, sizes: Floats | None = None) -> Floats:
+    """One candle of prices in the order of their time, the first of which is where it opens."""
+    volume = 0.0 if sizes is None else sizes.sum()
+    return np.array([[prices[0]], [prices.max()], [prices.min()], [prices[-1]], [volume]])
+
+
+def merged(table: Floats, edges: NDArray[np.int64]) -> Floats:
+    """Coarser candles; each begins at one of the edges."""
+    ends = np.append(edges[1:], table.shape[1]) - 1
+    return np.stack(
+        [
+            table[OPEN, edges],
+            np.maximum.reduceat(table[HIGH], edges),
+            np.minimum.reduceat(table[LOW], edges),
+            table[CLOSE, ends],
+            np.add.reduceat(table[VOLUME], edges),
+        ]
+    )

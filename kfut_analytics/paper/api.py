@@ -107,10 +107,10 @@ class Api:
     keys
         Accepted key pairs by public key.
     limits
-        The token pools that private calls are taken from, ``None`` to take nothing.
+        The token pools that private calls are taken from.
     """
 
-    def __init__(self, exchange: Exchange, keys: dict[str, ApiKey], limits: Limits | None = None) -> None:
+    def __init__(self, exchange: Exchange, keys: dict[str, ApiKey], limits: Limits) -> None:
         self.exchange = exchange
         self.keys = keys
         self.limits = limits
@@ -184,7 +184,7 @@ class Api:
         return key.account
 
     def _spend(self, call: Call) -> None:
-        if self.limits is None:
+        if not self.limits.enforced:
             return
         taken = cost(call.request.method, call.request.url.path, call.params)
         if taken is not None:

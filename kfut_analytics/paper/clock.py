@@ -24,9 +24,12 @@ class Clock(Protocol):
     ----------
     speed
         Seconds that pass here in one of the machine's; 0 for a clock that is moved by hand.
+    skew
+        Seconds by which it is ahead of the time it should show; a fault that may be changed while it runs.
     """
 
     speed: float
+    skew: float
 
     def now(self) -> float:
         """Seconds since the epoch."""
@@ -63,6 +66,7 @@ class WallClock:
         if start is not None and not math.isfinite(start):
             raise ArgumentError(f"start={start!r} is not a time: give seconds since the epoch")
         self.speed = float(speed)
+        self.skew = 0.0
         self.is_real = speed == 1 and start is None
         self._start = time.time() if start is None else start
         self._begun = time.monotonic()
@@ -70,8 +74,8 @@ class WallClock:
     def now(self) -> float:
         """Seconds since the epoch."""
         if self.is_real:
-            return time.time()
-        return self._start + self.speed * (time.monotonic() - self._begun)
+            return time.time() + self.skew
+        return self.skew + self._start + self.speed * (time.monotonic() - self._begun)
 
 
 class ManualClock:
@@ -86,11 +90,12 @@ class ManualClock:
     speed = 0.0
 
     def __init__(self, start: float) -> None:
+        self.skew = 0.0
         self._now = start
 
     def now(self) -> float:
         """Seconds since the epoch."""
-        return self._now
+        return self._now + self.skew
 
     def advance(self, seconds: float) -> None:
         """Move the clock forward."""

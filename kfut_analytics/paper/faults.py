@@ -1,22 +1,24 @@
-"""Faults on demand: what goes wrong between a client and an exchange, when a test asks for it.
-
-A fault waits for the next calls of one operation. The connection is closed before or after the exchange has worked,
-an answer comes late or in part, or somebody on the way answers instead of the exchange.
-"""
+"""Faults on demand: what shall go wrong between a client and the exchange, and a record of what did."""
 
 from __future__ import annotations
 
-import asyncio
-import json
+import hashlib
+import math
 import threading
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+import msgspec
 
-Kind = Literal["drop-before", "drop-after", "http-500", "http-502-html", "truncate", "delay"]
+from kfut_analytics.errors import ArgumentError
+from kfut_analytics.paper.exchange import Exchange, UnknownSymbolError
+from kfut_analytics.paper.limits import Limits
+from kfut_analytics.paper.scenario import Kind, Maintenance, MarketPlan, Mixture, Rule, Scenario
+from kfut_analytics.paper.states import NORMAL, Bound, Downtime, MarketState
+
+LOG_LENGTH = 100_000
 
 _BASES = (
     "/derivatives/api/v3/",
@@ -25,136 +27,361 @@ _BASES = (
     "/api/history/v2/",
     "/api/charts/v1/",
     "/api/auth/v1/",
+    "/api/stats/v1/",
 )
-_PAGE = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
-_ERROR = json.dumps(
-    {
-        "status": "INTERNAL_SERVER_ERROR",
-        "result": "error",
-        "errors": [{"code": 0, "message": "500 INTERNAL_SERVER_ERROR"}],
-    }
-).encode()
+
+
+@dataclass(slots=True)
+class Mishap:
+    """A call that went wrong.
+
+    Attributes
+    ----------
+    method, operation
+        What was called: the HTTP method, and the path after the API's base.
+    call
+        Its number among the calls of this operation since something was planned.
+    kind
+        What went wrong.
+    seconds
+        How long it waited.
+    asked
+        The call's parameters, as they came: query and body. Empty if they did not arrive.
+    processed
+        Whether the exchange has processed the call; None as long as it may yet do so.
+    """
+
+    method: str
+    operation: str
+    call: int
+    kind: str
+    seconds: float
+    asked: str = ""
+    processed: bool | None = None
+
+
+class _Planned:
+    """A rule at work."""
+
+    def __init__(self, rule: Rule, now: float) -> None:
+        self.rule = rule
+        self.start, self.end = now + rule.start, now + rule.end
+        self._matches = rule.pattern.match
+        self._skip, self._left = rule.skip, math.inf if rule.times is None else rule.times
+
+    def over(self, now: float) -> bool:
+        """Whether it will never take a call again."""
+        return not self._left or now >= self.end
+
+    def takes(self, call: str, number: int, now: float) -> bool:
+        """Whether this call goes wrong."""
+        if not self._left or not self.start <= now < self.end or not self._matches(call):
+            return False
+        if self._skip:
+            self._skip -= 1
+            return False
+        rule = self.rule
+        if rule.rate < 1 and luck(f"{rule.seed} {rule.kind} {call} {number}") >= rule.rate:
+            return False
+        self._left -= 1
+        return True
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """One fault; whatever it is, it comes ``seconds`` late."""
-
-    kind: Kind
-    seconds: float
+class _Window:
+    symbol: str
+    state: MarketState
+    start: float
+    end: float
 
 
 class Faults:
-    """The faults that are planned, by operation; may be used from any thread."""
+    """What is planned to go wrong, and what went wrong; may be used from any thread.
 
-    def __init__(self) -> None:
-        self._planned: dict[str, deque[Fault]] = {}
+    Parameters
+    ----------
+    exchange
+        Whose clock, markets and announcements are meant.
+    limits
+        Its rate limits.
+    """
+
+    def __init__(self, exchange: Exchange, limits: Limits) -> None:
+        self._exchange = exchange
+        self._limits = limits
         self._lock = threading.Lock()
+        self._planned: list[_Planned] = []
+        self._calls: Counter[str] = Counter()
+        self._log: deque[Mishap] = deque(maxlen=LOG_LENGTH)
+        self._windows: list[_Window] = []
+        self._next_change = math.inf
 
-    def plan(self, operation: str, kind: Kind, *, seconds: float = 0.0, times: int = 1) -> None:
-        """Let the next calls of an operation go wrong.
+    @property
+    def log(self) -> list[Mishap]:
+        """The calls that went wrong, oldest first."""
+        with self._lock:
+            return list(self._log)
+
+    # Planning ---------------------------------------------------------------------------------------------------
+
+    def plan(
+        self,
+        operation: str,
+        kind: Kind,
+        *,
+        seconds: float = 0.0,
+        times: int | None = 1,
+        skip: int = 0,
+        rate: float = 1.0,
+        seed: int = 0,
+        start: float = 0.0,
+        end: float = math.inf,
+    ) -> None:
+        """Let calls of an operation go wrong. Where several plans fit a call, the one made first takes it.
 
         Parameters
         ----------
         operation
-            The path after the API's base: ``sendorder``, ``orders/status``, ``account-log``.
+            The path after the API's base: ``sendorder``, ``orders/status``, ``account-log``; ``*`` stands for any
+            text. With a method before it, only calls with this one: ``POST *``, ``PUT leveragepreferences``.
         kind
-            ``drop-before``: closed before anything happened; ``drop-after``: processed, then closed without an
-            answer; ``http-500``: a JSON error instead of processing; ``http-502-html``: a proxy's page instead of
-            processing; ``truncate``: processed, the answer cut off in the middle; ``delay``: processed as usual.
+            What goes wrong; see the table of `paper.scenario`.
         seconds
-            How long the call waits first.
+            How long the call waits first; with ``delay-after`` the answer, and with ``trickle`` its pieces take so
+            long.
         times
-            For how many calls. Plans for one operation follow one another.
+            For how many calls, None for all.
+        skip
+            So many calls go well first.
+        rate, seed
+            The probability of each call. The draw depends on the seed, the kind, the operation and the number of its
+            call alone, thus not on what else is asked.
+        start, end
+            From when to when, in seconds from now.
 
         Raises
         ------
-        ValueError
+        ArgumentError
             If there is no such fault, or a number makes no sense.
         """
-        if kind not in get_args(Kind):
-            raise ValueError(f"kind is {kind!r}: the faults are {', '.join(get_args(Kind))}")
-        if times < 1 or seconds < 0:
-            raise ValueError(f"times is {times} and seconds is {seconds}: give at least one call and no negative time")
-        with self._lock:
-            self._planned.setdefault(operation.strip("/"), deque()).extend([Fault(kind, seconds)] * times)
+        self._install(
+            Rule(
+                operation=operation,
+                kind=kind,
+                seconds=seconds,
+                times=times,
+                skip=skip,
+                rate=rate,
+                seed=seed,
+                start=start,
+                end=end,
+            )
+        )
+
+    def at_random(self, seed: int, rates: Mapping[str, float], *, operation: str = "*", seconds: float = 0.0) -> None:
+        """Let calls go wrong at random until further notice.
+
+        Parameters
+        ----------
+        seed, operation
+            As for `plan`.
+        rates
+            The probability of each kind.
+        seconds
+            How long the kinds take that are about time; the others come at once.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such fault, or the probabilities make no sense.
+        """
+        for rule in Mixture(seed=seed, rates=dict(rates), operation=operation, seconds=seconds).rules():
+            self._install(rule)
+
+    def market(
+        self,
+        symbol: str,
+        *,
+        suspended: bool = False,
+        post_only: bool = False,
+        dislocated: Bound | None = None,
+        margin_multiplier: int = 1,
+        start: float = 0.0,
+        seconds: float = math.inf,
+    ) -> None:
+        """Put a market into a state for a time. Where several overlap, the one planned last holds.
+
+        Parameters
+        ----------
+        symbol
+            The contract.
+        suspended, post_only, dislocated, margin_multiplier
+            As in `MarketState`; with none of them the market is normal.
+        start, seconds
+            In how many seconds it begins, and how long it lasts.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such contract, or a value makes no sense.
+        """
+        self._put(
+            MarketPlan(
+                symbol=symbol,
+                suspended=suspended,
+                post_only=post_only,
+                dislocated=dislocated,
+                margin_multiplier=margin_multiplier,
+                start=start,
+                seconds=seconds,
+            )
+        )
+
+    def maintenance(self, *, seconds: float, start: float = 0.0) -> None:
+        """Announce that the API answers every call with ``Unavailable`` for a time; the markets go on meanwhile.
+
+        Parameters
+        ----------
+        seconds, start
+            How long, and in how many seconds it begins.
+
+        Raises
+        ------
+        ArgumentError
+            If a number makes no sense.
+        """
+        self._announce(Maintenance(seconds=seconds, start=start))
+
+    def skew(self, seconds: float) -> None:
+        """Let the exchange's clock be wrong.
+
+        The exchange's time never runs back: a clock that is put back stands still until it is reached.
+
+        Parameters
+        ----------
+        seconds
+            How far it is ahead of the time, negative if behind.
+
+        Raises
+        ------
+        ArgumentError
+            If that is no number.
+        """
+        if not math.isfinite(seconds):
+            raise ArgumentError(f"skew is {seconds}: give the seconds by which the exchange's clock is ahead")
+        self._exchange.clock.skew = float(seconds)
+
+    def enforce_limits(self, enforced: bool = True) -> None:
+        """Let the documented rate limits hold, or not."""
+        self._limits.enforced = enforced
+
+    def load(self, scenario: Mapping[str, Any]) -> None:
+        """Plan all that a mapping says, or nothing if it cannot be understood.
+
+        Parameters
+        ----------
+        scenario
+            ``faults``, ``random``, ``markets`` and ``maintenance`` are lists of mappings with the parameters of
+            `plan`, `at_random`, `market` and `maintenance`; ``skew`` and ``enforce_limits`` are those methods'.
+
+        Raises
+        ------
+        ArgumentError
+            If something is unknown or makes no sense; the message says where it stands.
+        """
+        try:
+            read = msgspec.convert(dict(scenario), Scenario)
+        except msgspec.ValidationError as error:
+            raise ArgumentError(f"the scenario of faults cannot be understood: {error}") from None
+        for symbol in (plan.symbol for plan in read.markets):
+            self._contract(symbol)
+        for rule in (*read.faults, *(rule for mixture in read.random for rule in mixture.rules())):
+            self._install(rule)
+        for market in read.markets:
+            self._put(market)
+        for downtime in read.maintenance:
+            self._announce(downtime)
+        if read.skew is not None:
+            self.skew(read.skew)
+        if read.enforce_limits is not None:
+            self.enforce_limits(read.enforce_limits)
 
     def clear(self) -> None:
-        """Forget what is planned."""
+        """Forget what is planned and count calls anew: markets, API and clock are normal again. The log stays."""
         with self._lock:
-            self._planned.clear()
+            self._planned = []
+            self._calls.clear()
+            self._windows = []
+            self._next_change = -math.inf
+        self._exchange.downtimes = []
+        self._exchange.clock.skew = 0.0
+        self.move_on()
 
-    def take(self, path: str) -> Fault | None:
-        """The fault of a call, which is used up by it."""
+    def _install(self, rule: Rule) -> None:
+        with self._lock:
+            self._planned = [*self._planned, _Planned(rule, self._exchange.clock.now())]
+
+    def _put(self, plan: MarketPlan) -> None:
+        symbol, now = self._contract(plan.symbol), self._exchange.clock.now()
+        start = now + plan.start
+        with self._lock:
+            self._windows.append(_Window(symbol, plan.state(), start, start + plan.seconds))
+            self._next_change = min(self._next_change, start)
+        self.move_on()
+
+    def _announce(self, plan: Maintenance) -> None:
+        start = self._exchange.clock.now() + plan.start
+        self._exchange.downtimes = [*self._exchange.downtimes, Downtime(start, start + plan.seconds)]
+
+    def _contract(self, symbol: str) -> str:
+        try:
+            return self._exchange.contract(symbol).symbol
+        except UnknownSymbolError:
+            raise ArgumentError(
+                f"symbol is {symbol!r}: no contract has it; write it as the instruments do, such as 'PF_XBTUSD'"
+            ) from None
+
+    # At work ----------------------------------------------------------------------------------------------------
+
+    def take(self, method: str, path: str) -> Mishap | None:
+        """What goes wrong with a call, if anything; it is in the log from then on."""
+        if not self._planned and not self._exchange.downtimes:
+            return None
         operation = next((path.removeprefix(base) for base in _BASES if path.startswith(base)), path)
+        call, now = f"{method} {operation}", self._exchange.clock.now()
         with self._lock:
-            waiting = self._planned.get(operation)
-            return waiting.popleft() if waiting else None
+            self._calls[call] += 1
+            number = self._calls[call]
+            if any(downtime.start <= now < downtime.end for downtime in self._exchange.downtimes):
+                mishap = Mishap(method, operation, number, "http-503", 0.0)
+            else:
+                planned = next((planned for planned in self._planned if planned.takes(call, number, now)), None)
+                if planned is None:
+                    return None
+                mishap = Mishap(method, operation, number, planned.rule.kind, planned.rule.seconds)
+                self._planned = [planned for planned in self._planned if not planned.over(now)]
+            self._log.append(mishap)
+            return mishap
 
-
-class FaultyApp:
-    """An application whose calls go wrong as planned.
-
-    Parameters
-    ----------
-    app
-        The application.
-    faults
-        The plan.
-    hang_up
-        Closes the connection of a client's address.
-    """
-
-    def __init__(self, app: ASGIApp, faults: Faults, hang_up: Callable[[tuple[str, int]], None]) -> None:
-        self._app = app
-        self._faults = faults
-        self._hang_up = hang_up
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a call, with its fault if one is planned."""
-        fault = self._faults.take(scope["path"]) if scope["type"] == "http" else None
-        if fault is None:
-            await self._app(scope, receive, send)
+    def move_on(self) -> None:
+        """Bring the states of the markets up to the clock's time, each change at its moment."""
+        if self._exchange.clock.now() < self._next_change:
             return
-        await asyncio.sleep(fault.seconds)
-        match fault.kind:
-            case "delay":
-                await self._app(scope, receive, send)
-            case "http-500":
-                await _answer(send, 500, b"application/json", _ERROR)
-            case "http-502-html":
-                await _answer(send, 502, b"text/html", _PAGE)
-            case "drop-before":
-                while (await receive()).get("more_body"):
-                    pass
-                await self._close(scope, receive)
-            case "drop-after":
-                await self._process(scope, receive)
-                await self._close(scope, receive)
-            case "truncate":
-                start, body = await self._process(scope, receive)
-                await send(start)
-                await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
-                await self._close(scope, receive)
-
-    async def _process(self, scope: Scope, receive: Receive) -> tuple[Message, bytes]:
-        """Let the application answer, and keep the answer."""
-        messages: list[Message] = []
-
-        async def keep(message: Message) -> None:
-            messages.append(message)
-
-        await self._app(scope, receive, keep)
-        return messages[0], b"".join(message.get("body", b"") for message in messages[1:])
-
-    async def _close(self, scope: Scope, receive: Receive) -> None:
-        self._hang_up(tuple(scope["client"]))
-        # The server must see that the client is gone before it misses an answer.
-        while (await receive())["type"] != "http.disconnect":
-            pass
+        with self._exchange.transaction(), self._lock:
+            now = self._exchange.clock.now()
+            changes = {when for window in self._windows for when in (window.start, window.end)}
+            for moment in sorted({now} | {when for when in changes if self._next_change <= when <= now}):
+                self._exchange.advance_to(moment)
+                self._exchange.states.clear()
+                for window in self._windows:
+                    if window.start <= moment < window.end:
+                        self._exchange.states[window.symbol] = window.state
+            for symbol in [symbol for symbol, state in self._exchange.states.items() if state == NORMAL]:
+                del self._exchange.states[symbol]
+            self._windows = [window for window in self._windows if now < window.end]
+            self._next_change = min((when for when in changes if when > now), default=math.inf)
 
 
-async def _answer(send: Send, status: int, media_type: bytes, body: bytes) -> None:
-    headers = [(b"content-type", media_type), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def luck(key: str) -> float:
+    """A number from 0 to below 1 that is the same for the same text, on every machine."""
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest()) / 2**64

@@ -71,8 +71,15 @@ def cost(method: str, path: str, params: Params) -> tuple[Pool, int] | None:
 
 @dataclass(slots=True)
 class Limits:
-    """The pools of every account; they fill up steadily."""
+    """The pools of every account; they fill up steadily.
 
+    Attributes
+    ----------
+    enforced
+        Whether an empty pool refuses a call.
+    """
+
+    enforced: bool = True
     _levels: dict[tuple[str, Pool], tuple[float, float]] = field(default_factory=dict)
 
     def spend(self, account: str, pool: Pool, tokens: int, now: float) -> None:

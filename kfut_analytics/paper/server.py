@@ -28,7 +28,8 @@ from kfut_analytics.paper.auth import ApiKey
 from kfut_analytics.paper.call import json_response
 from kfut_analytics.paper.clock import iso
 from kfut_analytics.paper.exchange import Exchange
-from kfut_analytics.paper.faults import Faults, FaultyApp
+from kfut_analytics.paper.faults import Faults
+from kfut_analytics.paper.faulty import FaultyApp
 from kfut_analytics.paper.limits import Limits
 
 logger = logging.getLogger("kfut_analytics.paper")
@@ -37,7 +38,7 @@ TICK_SECONDS = 1.0
 SHORTEST_TICK_SECONDS = 0.05
 
 
-def application(exchange: Exchange, keys: dict[str, ApiKey], limits: Limits | None = None) -> Starlette:
+def application(exchange: Exchange, keys: dict[str, ApiKey], limits: Limits, faults: Faults) -> Starlette:
     """The ASGI application around an engine."""
     api = Api(exchange, keys, limits)
 
@@ -53,6 +54,7 @@ def application(exchange: Exchange, keys: dict[str, ApiKey], limits: Limits | No
             while True:
                 await asyncio.sleep(tick_seconds(exchange.clock.speed))
                 try:
+                    faults.move_on()
                     with exchange.transaction():
                         exchange.sync()
                 except Exception:
@@ -97,7 +99,7 @@ class PaperServer:
     exchange
         The engine behind it.
     faults
-        What shall go wrong with the next calls.
+        What shall go wrong, and what did.
     """
 
     base_url: str
@@ -117,7 +119,8 @@ class PaperServer:
     ) -> None:
         self.exchange = exchange
         self._on_close = on_close
-        self.faults = Faults()
+        limits = Limits(enforced=enforce_limits)
+        self.faults = Faults(exchange, limits)
         self.api_key, self.api_secret = key.public, key.secret
         # With its protocol named, asyncio switches off Nagle's delay of 40 ms per answer.
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -130,17 +133,17 @@ class PaperServer:
             self._socket.close()
             raise
         self.base_url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._app = FaultyApp(
+            application(exchange, {key.public: key}, limits, self.faults), self.faults, exchange, self._connection
+        )
         config = uvicorn.Config(
-            FaultyApp(
-                application(exchange, {key.public: key}, Limits() if enforce_limits else None),
-                self.faults,
-                self._hang_up,
-            ),
+            self._app,
             loop="asyncio",
             ws="none",
             lifespan="on",
             log_config=None,
             access_log=False,
+            date_header=False,
             timeout_graceful_shutdown=1,
         )
         self._server = uvicorn.Server(config)
@@ -156,16 +159,16 @@ class PaperServer:
         atexit.register(self.close)
         logger.info("paper exchange at %s", self.base_url)
 
-    def _hang_up(self, client: tuple[str, int]) -> None:
-        """Close a client's connection after what was written to it."""
-        for connection in self._server.server_state.connections:
-            transport = connection.transport
-            if transport.get_extra_info("peername") == client:
-                transport.close()
+    def _connection(self, client: tuple[str, int]) -> asyncio.Transport | None:
+        """The connection to a client's address."""
+        transports = (connection.transport for connection in self._server.server_state.connections)
+        return next((found for found in transports if found.get_extra_info("peername") == client), None)
 
     def close(self) -> None:
         """Stop the server and free its port; a second call does nothing."""
         atexit.unregister(self.close)
+        if self._thread.is_alive():
+            self._app.stop()
         self._server.should_exit = True
         if self._thread is not threading.current_thread():
             self._thread.join(timeout=5)

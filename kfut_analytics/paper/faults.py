@@ -295,14 +295,14 @@ class Faults:
             raise ArgumentError(f"the scenario of faults cannot be understood: {error}") from None
         for symbol in (plan.symbol for plan in read.markets):
             self._contract(symbol)
+        if read.skew is not None:  # first, because the others' times are its clock's
+            self.skew(read.skew)
         for rule in (*read.faults, *(rule for mixture in read.random for rule in mixture.rules())):
             self._install(rule)
         for market in read.markets:
             self._put(market)
         for downtime in read.maintenance:
             self._announce(downtime)
-        if read.skew is not None:
-            self.skew(read.skew)
         if read.enforce_limits is not None:
             self.enforce_limits(read.enforce_limits)
 
@@ -348,6 +348,7 @@ class Faults:
         if not self._planned and not self._exchange.downtimes:
             return None
         operation = next((path.removeprefix(base) for base in _BASES if path.startswith(base)), path)
+        operation = operation.strip("/")
         call, now = f"{method} {operation}", self._exchange.clock.now()
         with self._lock:
             self._calls[call] += 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from kfut_analytics.errors import ArgumentError
+
 Bound = Literal["ABOVE_UPPER_BOUND", "BELOW_LOWER_BOUND"]
 
 
@@ -31,9 +33,9 @@ class MarketState:
 
     def __post_init__(self) -> None:
         if self.dislocated not in (None, "ABOVE_UPPER_BOUND", "BELOW_LOWER_BOUND"):
-            raise ValueError(f"dislocated is {self.dislocated!r}: give 'ABOVE_UPPER_BOUND' or 'BELOW_LOWER_BOUND'")
+            raise ArgumentError(f"dislocated is {self.dislocated!r}: give 'ABOVE_UPPER_BOUND' or 'BELOW_LOWER_BOUND'")
         if self.margin_multiplier < 1:
-            raise ValueError(f"margin_multiplier is {self.margin_multiplier}: volatility never lowers the margin")
+            raise ArgumentError(f"margin_multiplier is {self.margin_multiplier}: volatility never lowers the margin")
 
     @property
     def volatile(self) -> bool:

@@ -5,16 +5,22 @@ import hashlib
 import hmac
 import time
 from collections.abc import Iterator
+from decimal import Decimal
 from urllib.parse import quote, urlencode
 
 import pytest
 import requests
 
+from kfut_analytics.paper.account import Account
 from kfut_analytics.paper.auth import ApiKey
 from kfut_analytics.paper.clock import ManualClock
 from kfut_analytics.paper.demo import open_demo, open_empty
 from kfut_analytics.paper.exchange import Exchange
+from kfut_analytics.paper.orders import OrderRequest
+from kfut_analytics.paper.preferences import Preferences
 from kfut_analytics.paper.server import PaperServer
+
+from .middleman import Middleman
 
 NOW = 1_795_334_400.0 + 1234.5  # some minutes after a full hour
 
@@ -106,3 +112,42 @@ def demo() -> Exchange:
 def exchange() -> Exchange:
     """A fresh account with 10,000 USD on a stopped clock."""
     return open_empty(0, ManualClock(NOW))
+
+
+# Other clients of the exchange -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def demo_server() -> Iterator[PaperServer]:
+    """The demo account on a clock that stands still at the machine's time, by which other clients count."""
+    with PaperServer(open_demo(0, ManualClock(round(time.time(), 3))), ApiKey("demo")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PaperServer]:
+    """An account with 10,000 USD on a stopped clock."""
+    with PaperServer(open_empty(0, ManualClock(NOW)), ApiKey("empty")) as server:
+        yield server
+
+
+@pytest.fixture
+def account(server: PaperServer) -> Iterator[Account]:
+    """The account of `server`; it is left flat, without orders, and a minute later."""
+    account = server.exchange.accounts["empty"]
+    yield account
+    server.exchange.cancel_all(account)
+    for symbol, position in list(account.positions.items()):
+        side = "sell" if position.size > 0 else "buy"
+        server.exchange.submit(account, OrderRequest(symbol, side, "mkt", Decimal(str(abs(position.size)))))
+    assert not account.positions
+    account.preferences = Preferences()
+    server.exchange.advance(60)
+
+
+@pytest.fixture
+def middleman() -> Iterator[Middleman]:
+    """A proxy that may change what passes."""
+    between = Middleman()
+    yield between
+    between.close()

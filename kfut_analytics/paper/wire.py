@@ -118,7 +118,7 @@ def ticker(exchange: Exchange, contract: Contract) -> Json:
         row["fundingRatePrediction"] = market.predicted_funding(contract, now)
     return row | {
         "suspended": state.suspended,
-        "indexPrice": round(market.index(contract.asset, now), 8),
+        "indexPrice": _index_price(exchange, contract.asset),
         "postOnly": state.post_only,
         "change24h": round(100 * (last / opened - 1), 2),
     }
@@ -126,9 +126,14 @@ def ticker(exchange: Exchange, contract: Contract) -> Json:
 
 def index_tickers(exchange: Exchange, asset: Asset) -> list[Json]:
     """An asset's index rows of ``/tickers``: real-time index and reference rate."""
-    price = round(exchange.market.index(asset, exchange.now), 8)
+    price = _index_price(exchange, asset)
     time = iso(exchange.now)
     return [{"symbol": f"{kind}_{asset.code.lower()}usd", "last": price, "lastTime": time} for kind in ("in", "rr")]
+
+
+def _index_price(exchange: Exchange, asset: Asset) -> float:
+    # Digits rather than decimals: some coins cost millionths of a dollar.
+    return float(f"{exchange.market.index(asset, exchange.now):.10g}")
 
 
 def order_book(exchange: Exchange, contract: Contract) -> Json:

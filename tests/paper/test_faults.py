@@ -122,11 +122,17 @@ def met(wire, **params):
     return answer.status_code, answer.headers["content-type"]
 
 
+def wait_until(condition):
+    """Wait until something is so, at most for some seconds."""
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
 def last(faults):
     """The last entry of the log, once its fate is decided."""
-    deadline = time.monotonic() + 5
-    while faults.log[-1].processed is None and time.monotonic() < deadline:
-        time.sleep(0.005)
+    wait_until(lambda: faults.log[-1].processed is not None)
     return faults.log[-1]
 
 
@@ -201,12 +207,11 @@ def test_a_late_call_and_a_late_answer_differ_in_when_they_are_processed(wire):
     faults, clock = wire.server.faults, time.monotonic
     for kind, processed_late in (("delay", True), ("delay-after", False)):
         faults.plan("sendorder", kind, seconds=0.3)
-        begin = clock()
+        before, begin = len(faults.log), clock()
         thread = threading.Thread(target=wire.send, kwargs=BID)
         thread.start()
-        mishaps = len(faults.log)
-        while len(faults.log) == mishaps or (faults.log[-1].processed is None and clock() < begin + 2):
-            time.sleep(0.005)
+        wait_until(lambda before=before: len(faults.log) > before)
+        last(faults)
         assert (clock() - begin >= 0.3) == processed_late
         thread.join()
         assert clock() - begin >= 0.3
@@ -347,8 +352,7 @@ def test_closing_the_server_ends_what_waits(caplog):
         waiting = []
         for number in range(3):
             waiting.append(ask(server))
-            while len(server.faults.log) <= number:
-                time.sleep(0.005)
+            wait_until(lambda number=number: len(server.faults.log) > number)
         last(server.faults)
         begin = time.monotonic()
         server.close()

@@ -20,11 +20,15 @@ from kfut_analytics.paper.preferences import Preferences
 
 MAKER_FEE = 0.0002
 TAKER_FEE = 0.0005
-_DECIMALS = {"usd": 4}
+KFEE_USD = 0.01
+"""Value of one of the credits with which fees are paid as long as an account holds some."""
+KFEE_WALLET, KFEE = "cash", "fee"
+_DECIMALS = {"usd": 4, "usdt": 4, "usdc": 4, "eur": 4, "gbp": 4, "fee": 2}
 _COIN_DECIMALS = 10
 _CLOSED_KEPT = 1000
+FUNDING_INFO = "funding rate change"
 
-Liquidity = Literal["maker", "taker"]
+Liquidity = Literal["maker", "taker", "liquidation", "partialLiquidation", "assignor", "assignee"]
 
 
 @dataclass(slots=True)
@@ -36,6 +40,53 @@ class Position:
     entry_price: float
     fill_time: float
     funding_from: float
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What buyer and seller of a trade have in common.
+
+    Attributes
+    ----------
+    mark, rate
+        Mark price and absolute funding rate of the moment (rate 0 for a dated contract).
+    """
+
+    uid: str
+    size: float
+    price: float
+    time: float
+    mark: float
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms one side of a trade is booked; rates are fractions of the value."""
+
+    info: str
+    liquidity: Liquidity
+    fee_rate: float
+    liquidation_fee_rate: float = 0.0
+
+
+MAKER = Terms("futures trade", "maker", MAKER_FEE)
+TAKER = Terms("futures trade", "taker", TAKER_FEE)
+COUNTERPARTY = Terms("futures trade", "maker", 0.0)
+"""The simulated participants, who pay no fees."""
+SETTLEMENT = Terms("settlement", "taker", TAKER_FEE)
+FREE_SETTLEMENT = Terms("settlement", "taker", 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """What a change of a position did to the wallet: P&L, fee, funding and liquidation fee, and credits used."""
+
+    pnl: float
+    fee: float
+    funding: float
+    liquidation_fee: float
+    credits: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +171,8 @@ class Account:
         What happened to its orders, oldest first; executions are in ``fills`` and ``log``.
     cancel_at
         When the dead man's switch withdraws all orders, ``None`` while it is not armed.
+    revision
+        Grows with every change of a balance or a position other than funding.
     """
 
     name: str
@@ -138,6 +191,7 @@ class Account:
     journal: list[Record] = field(default_factory=list)
     preferences: Preferences = field(default_factory=Preferences)
     cancel_at: float | None = None
+    revision: int = 0
 
     def transfer(
         self, now: float, wallet: str, currency: str, amount: float, info: str = "cross-exchange transfer"
@@ -149,6 +203,23 @@ class Account:
         """Money from one wallet to another."""
         self._change(source, currency, -amount, date=now, info="transfer")
         self._change(target, currency, amount, date=now, info="transfer")
+
+    def convert(
+        self, now: float, wallet: str, currency: str, amount: float, price: float, spread: float
+    ) -> tuple[float, float]:
+        """Sell up to an amount of a currency for USD, because the wallet owes USD; gives what was sold and paid.
+
+        Parameters
+        ----------
+        price
+            USD per unit, after the spread (a fraction).
+        """
+        sold = _rounded(currency, min(amount, self.balances.get((wallet, currency), 0.0)))
+        paid = _rounded("usd", sold * price)
+        info, percent = "covered liquidation", round(100 * spread, 6)
+        self._change(wallet, currency, -sold, date=now, info=info, conversion_spread_percentage=percent)
+        self._change(wallet, "usd", paid, date=now, info=info, conversion_spread_percentage=percent)
+        return sold, paid
 
     def record(
         self, change: Change, now: float, order: Order, reason: str = "", *, old: Order | None = None, error: str = ""
@@ -165,70 +236,42 @@ class Account:
         """Funding accrued since it was last settled, at the absolute rate of this hour."""
         return float(funding_payment(position.size, rate, (now - position.funding_from) / HOUR))
 
-    def trade(
-        self,
-        order: Order,
-        size: float,
-        price: float,
-        *,
-        now: float,
-        liquidity: Liquidity,
-        mark: float,
-        rate: float,
-        sequence: int,
-    ) -> Fill:
-        """Book an execution: the position leg, then the cash leg, and the fill.
+    def trade(self, order: Order, execution: Execution, terms: Terms, *, sequence: int) -> Booked:
+        """Book an execution of one of its orders, and the fill.
 
         Parameters
         ----------
-        size
-            Positive size of the execution; the order says which way.
-        mark, rate
-            Mark price and absolute funding rate of the moment (rate 0 for a dated contract).
+        sequence
+            The market's number of the execution.
         """
-        charged = MAKER_FEE if liquidity == "maker" else TAKER_FEE
-        execution, pnl, paid = self._book_trade(
-            order.contract,
-            order.sign * size,
-            price,
-            now=now,
-            mark=mark,
-            rate=rate,
-            fee_rate=charged,
-            info="futures trade",
+        before = order.snapshot()
+        booked = self.book(order.contract, order.sign * execution.size, execution, terms)
+        order.filled = round(order.filled + execution.size, 10)
+        order.updated = execution.time
+        self.fills.append(
+            Fill(
+                fill_id=execution.uid,
+                order_id=order.order_id,
+                cli_ord_id=order.cli_ord_id,
+                symbol=order.contract.symbol,
+                side=order.side,
+                size=execution.size,
+                price=execution.price,
+                time=execution.time,
+                liquidity=terms.liquidity,
+                realized_pnl=booked.pnl,
+                fee=booked.fee,
+                mark_price=execution.mark,
+                position_size=self.position_size(order.contract),
+                order=before,
+                sequence=sequence,
+            )
         )
-        fill = Fill(
-            fill_id=execution,
-            order_id=order.order_id,
-            cli_ord_id=order.cli_ord_id,
-            symbol=order.contract.symbol,
-            side=order.side,
-            size=size,
-            price=price,
-            time=now,
-            liquidity=liquidity,
-            realized_pnl=pnl,
-            fee=paid,
-            mark_price=mark,
-            position_size=self.position_size(order.contract),
-            order=order.snapshot(),
-            sequence=sequence,
-        )
-        self.fills.append(fill)
-        return fill
+        return booked
 
-    def settle(self, position: Position, price: float, *, now: float) -> None:
-        """Close a dated position at its settlement price, at the taker fee."""
-        self._book_trade(
-            position.contract,
-            -position.size,
-            price,
-            now=now,
-            mark=price,
-            rate=0.0,
-            fee_rate=TAKER_FEE,
-            info="settlement",
-        )
+    def settle(self, position: Position, execution: Execution, *, free: bool = False) -> Booked:
+        """Close a dated position at its settlement price, at the taker fee unless it is free."""
+        return self.book(position.contract, -position.size, execution, FREE_SETTLEMENT if free else SETTLEMENT)
 
     def realize_funding(self, position: Position, *, now: float, rate: float) -> None:
         """Pay or receive the funding accrued, as at the end of every hour."""
@@ -240,72 +283,83 @@ class Account:
             contract.currency,
             amount,
             date=now,
-            info="funding rate change",
+            info=FUNDING_INFO,
             contract=contract.symbol.lower(),
             fee=0.0,
             realized_funding=amount,
             funding_rate=rate,
         )
 
-    def _book_trade(
-        self,
-        contract: Contract,
-        change: float,
-        price: float,
-        *,
-        now: float,
-        mark: float,
-        rate: float,
-        fee_rate: float,
-        info: str,
-    ) -> tuple[str, float, float]:
+    def book(self, contract: Contract, change: float, execution: Execution, terms: Terms) -> Booked:
+        """Book a change of a position: its leg, then the cash leg.
+
+        A fee that is paid in credits leaves no trace in the cash leg, which is missing altogether where nothing else
+        is booked (api-facts 7.2).
+        """
+        now, price = execution.time, execution.price
         position = self.positions.get(contract.symbol)
         old_size, old_entry = (position.size, position.entry_price) if position else (0.0, 0.0)
         after = apply_fill(old_size, old_entry, change, price, inverse=contract.inverse)
-        new_size, new_entry = round(after.size, max(contract.precision, 0)), round(after.entry_price, 10)
-        funding = self.unrealized_funding(position, now, rate) if position else 0.0
-        pnl, paid, funding = (
+        new_size = round(after.size, max(contract.precision, 0)) + 0.0
+        accrued = self.unrealized_funding(position, now, execution.rate) if position else 0.0
+        pnl, charged, funding, penalty = (
             _rounded(contract.currency, amount)
-            for amount in (after.realized_pnl, fee(change, price, fee_rate, inverse=contract.inverse), funding)
+            for amount in (
+                after.realized_pnl,
+                fee(change, price, terms.fee_rate, inverse=contract.inverse),
+                accrued,
+                fee(change, price, terms.liquidation_fee_rate, inverse=contract.inverse),
+            )
         )
         if new_size == 0:
-            self.positions.pop(contract.symbol)
+            self.positions.pop(contract.symbol, None)
         elif position is None:
-            self.positions[contract.symbol] = Position(contract, new_size, new_entry, now, now)
+            self.positions[contract.symbol] = Position(contract, new_size, after.entry_price, now, now)
         else:
             if old_size * new_size < 0:
                 position.fill_time = now
-            position.size, position.entry_price, position.funding_from = new_size, new_entry, now
-        execution, symbol = self.new_id(), contract.symbol.lower()
+            position.size, position.entry_price, position.funding_from = new_size, after.entry_price, now
+        symbol = contract.symbol.lower()
+        shared = {
+            "date": now,
+            "info": terms.info,
+            "contract": symbol,
+            "execution": execution.uid,
+            "trade_price": price,
+            "mark_price": execution.mark,
+        }
         self._write(
-            date=now,
+            **shared,
             asset=symbol,
-            info=info,
             margin_account=contract.wallet,
             old_balance=old_size,
             new_balance=new_size,
-            contract=symbol,
-            execution=execution,
             old_average_entry_price=old_entry,
-            new_average_entry_price=new_entry,
-            trade_price=price,
-            mark_price=mark,
+            new_average_entry_price=after.entry_price if new_size else 0.0,
         )
-        self._change(
-            contract.wallet,
-            contract.currency,
-            pnl - paid + funding,
-            date=now,
-            info=info,
-            contract=symbol,
-            execution=execution,
-            trade_price=price,
-            mark_price=mark,
-            realized_pnl=pnl,
-            fee=paid,
-            realized_funding=funding,
-        )
-        return execution, pnl, paid
+        in_credits = self._pay_in_credits(contract, charged, execution)
+        paid = 0.0 if in_credits else charged
+        if not in_credits or pnl or funding or penalty:
+            self._change(
+                contract.wallet,
+                contract.currency,
+                pnl - paid + funding - penalty,
+                **shared,
+                realized_pnl=pnl,
+                fee=paid,
+                realized_funding=funding,
+                liquidation_fee=penalty if terms.liquidation_fee_rate else None,
+            )
+        return Booked(pnl, paid, funding, penalty, in_credits)
+
+    def _pay_in_credits(self, contract: Contract, charged: float, execution: Execution) -> float:
+        """Pay a fee with credits, if there are enough; gives how many that took."""
+        value = charged * execution.price if contract.inverse else charged
+        credits = round(value / KFEE_USD, 2)
+        if charged <= 0 or self.balances.get((KFEE_WALLET, KFEE), 0.0) < credits:
+            return 0.0
+        self._change(KFEE_WALLET, KFEE, -credits, date=execution.time, info="kfee applied")
+        return credits
 
     def _change(self, wallet: str, currency: str, amount: float, **row: object) -> None:
         old = self.balances.get((wallet, currency), 0.0)
@@ -313,7 +367,13 @@ class Account:
         self.balances[wallet, currency] = new
         self._write(asset=currency, margin_account=wallet, old_balance=old, new_balance=new, **row)
 
+    def collect(self, wallet: str, currency: str, amount: float) -> None:
+        """Money that is booked without a row: what the exchange itself earns, on whose side nobody looks at a log."""
+        self.balances[wallet, currency] = _rounded(currency, self.balances.get((wallet, currency), 0.0) + amount)
+
     def _write(self, **row: object) -> None:
+        if row["info"] != FUNDING_INFO:
+            self.revision += 1
         self.log.append(LogRow(id=len(self.log) + 1, booking_uid=self.new_id(), **row))  # type: ignore[arg-type]
 
 

@@ -1,100 +1,211 @@
-"""The other side of every trade: what simulated participants quote around the fair price.
+"""The limit order book of a contract: best price first, and at one price whoever came first.
 
-A book shows a ladder of prices and sizes and gives liquidity from it. The ladder is renewed every second; within
-the second, what was taken stays taken.
+Orders of accounts and quotes of the simulated participants stand in the same queue. An order keeps its place until it
+is filled, withdrawn or changed; the participants renew their quotes with the market and keep their place at every
+price that they go on quoting.
 """
 
 from __future__ import annotations
 
+import bisect
+import heapq
 import math
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
-from kfut_analytics.paper.instruments import Contract
-from kfut_analytics.paper.market import Market
-from kfut_analytics.paper.noise import stable_hash, uniform
+if TYPE_CHECKING:
+    from kfut_analytics.paper.account import Account
+    from kfut_analytics.paper.market import Quotes
+    from kfut_analytics.paper.orders import Order
 
 Side = Literal["buy", "sell"]
-LEVELS = 25
-_HALF_SPREAD = 0.5e-4
-# The first level holds about this share of a day's turnover, and at least this value in USD.
-_TOP_SHARE = 6e-5
-_TOP_VALUE = 5000.0
+Levels = list[tuple[float, float]]
+
+_RECOVERY_SECONDS = 8.0
+"""In so many seconds participants bring back all but 1/e of the liquidity that was taken from them."""
+
+
+def opposite(side: Side) -> Side:
+    """The other side."""
+    return "sell" if side == "buy" else "buy"
+
+
+class Priorities:
+    """Ascending numbers: whoever comes first has the lower one."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def next(self) -> int:
+        """A number above all before it."""
+        self._last += 1
+        return self._last
+
+    def raise_to(self, number: int) -> None:
+        """Go on above a number that was given out elsewhere."""
+        self._last = max(self._last, number)
+
+
+@dataclass(slots=True)
+class Maker:
+    """One place in the queue: an account's order, or a quote of the participants (no account, no order).
+
+    Attributes
+    ----------
+    size
+        What is offered; for an order what was open when it was looked at, see `remaining`.
+    priority
+        Whoever has the lower number came first.
+    """
+
+    price: float
+    size: float
+    priority: int
+    account: Account | None = None
+    order: Order | None = None
+
+    @property
+    def remaining(self) -> float:
+        """Size that can still be taken."""
+        return self.size if self.order is None else self.order.remaining
 
 
 class Book:
-    """The ladder of one contract.
+    """The book of one contract.
 
     Parameters
     ----------
-    contract
-        What is quoted.
-    market
-        Where the fair price comes from.
+    precision
+        Decimals of a size.
+    priorities
+        Gives the places in the queue.
+
+    Attributes
+    ----------
+    quoted_at
+        The moment whose quotes the participants show, ``None`` before the first ones.
     """
 
-    def __init__(self, contract: Contract, market: Market) -> None:
-        self.contract = contract
-        self._market = market
-        self._tick = float(contract.tick)
-        self._decimals = max(0, -int(contract.tick.as_tuple().exponent))
-        self._key = stable_hash(market.seed, "book " + contract.symbol)
-        self._built: int | None = None
-        self.bids: list[list[float]] = []
-        self.asks: list[list[float]] = []
+    def __init__(self, precision: int, priorities: Priorities) -> None:
+        self._precision = precision
+        self._priorities = priorities
+        self._orders: dict[Side, list[Maker]] = {"buy": [], "sell": []}
+        self._quotes: dict[Side, list[Maker]] = {"buy": [], "sell": []}
+        self._taken: dict[Side, float] = {"buy": 0.0, "sell": 0.0}
+        self.quoted_at: float | None = None
 
-    def half_spread(self, fair: float) -> float:
-        """Half of the distance between best bid and best ask before rounding to ticks."""
-        return max(self._tick / 2, fair * _HALF_SPREAD)
+    # Looking ----------------------------------------------------------------------------------------------------
 
-    def refresh(self, now: float) -> None:
-        """Renew the ladder when the second has changed."""
-        second = math.floor(now)
-        if second == self._built:
-            return
-        self._built = second
-        fair = self._market.fair(self.contract, now)
-        half = self.half_spread(fair)
-        draws = uniform(self._key, np.arange(4 * LEVELS, dtype=np.int64) + second * 4 * LEVELS).reshape(4, LEVELS)
-        top = max(_TOP_VALUE, self.contract.asset.turnover * _TOP_SHARE * (0.5 if self.contract.inverse else 1.0))
-        spacing = fair * 1e-4 / self._tick
-        for side, sign, (gap_draws, size_draws) in (("bids", -1, draws[:2]), ("asks", 1, draws[2:])):
-            best = math.floor((fair - half) / self._tick) if sign < 0 else math.ceil((fair + half) / self._tick)
-            gaps = np.maximum(1, np.round(spacing * (0.3 + gap_draws) * (1 + np.arange(LEVELS) / 8)))
-            ticks = best + sign * np.concatenate([[0.0], np.cumsum(gaps[:-1])])
-            values = top * (0.4 + 1.2 * size_draws) * (1 + np.arange(LEVELS) / 5)
-            prices = np.round(ticks * self._tick, self._decimals)
-            sizes = values if self.contract.inverse else values / fair
-            sizes = np.maximum(np.round(sizes, self.contract.precision), float(self.contract.step))
-            setattr(self, side, [[float(p), float(s)] for p, s in zip(prices, sizes, strict=True) if p > 0])
+    def makers(self, side: Side, limit: float) -> Iterator[Maker]:
+        """Those with whom an order of ``side`` would trade at ``limit`` or better, in the order of their turn."""
+        other = opposite(side)
+        for maker in heapq.merge(self._orders[other], self._quotes[other], key=_turn(other)):
+            if not _within(side, maker.price, limit):
+                return
+            yield maker
 
     def best(self, side: Side) -> float | None:
-        """The best price at which an order of this side would trade, ``None`` when nobody quotes."""
-        levels = self.asks if side == "buy" else self.bids
-        return levels[0][0] if levels else None
+        """The best price at which an order of this side would trade, ``None`` when nobody is there."""
+        return next((maker.price for maker in self.makers(side, math.inf if side == "buy" else 0.0)), None)
 
-    def reachable(self, side: Side, limit: float) -> float:
-        """Size an order of this side could take at its limit or better."""
-        levels = self.asks if side == "buy" else self.bids
-        return sum(size for price, size in levels if _within(side, price, limit))
+    def crossing(self, side: Side, limit: float) -> bool:
+        """Whether an account's order waits for one of ``side`` at ``limit``."""
+        waiting = self._orders[opposite(side)]
+        return bool(waiting) and _within(side, waiting[0].price, limit)
 
-    def take(self, side: Side, size: float, limit: float) -> list[tuple[float, float]]:
-        """Trade up to ``size`` at ``limit`` or better; gives (price, size) per level and removes what it gave."""
-        levels = self.asks if side == "buy" else self.bids
-        trades: list[tuple[float, float]] = []
-        left = size
-        while levels and left > 0 and _within(side, levels[0][0], limit):
-            price, offered = levels[0]
-            traded = round(min(left, offered), 10)
-            trades.append((price, traded))
-            left = round(left - traded, 10)
-            if traded == offered:
-                levels.pop(0)
-            else:
-                levels[0][1] = round(offered - traded, 10)
-        return trades
+    @property
+    def bids(self) -> Levels:
+        """Prices and sizes of those who buy, best first."""
+        return self._levels("buy")
+
+    @property
+    def asks(self) -> Levels:
+        """Prices and sizes of those who sell, best first."""
+        return self._levels("sell")
+
+    def _levels(self, side: Side) -> Levels:
+        levels: dict[float, float] = {}
+        for maker in heapq.merge(self._orders[side], self._quotes[side], key=_turn(side)):
+            levels[maker.price] = round(levels.get(maker.price, 0.0) + maker.remaining, 10)
+        return list(levels.items())
+
+    # Orders of accounts -----------------------------------------------------------------------------------------
+
+    def add(self, account: Account, order: Order) -> None:
+        """Put an order at the end of the queue at its price."""
+        assert order.limit_price is not None
+        order.priority = self._priorities.next()
+        maker = Maker(order.limit_price, order.remaining, order.priority, account, order)
+        bisect.insort(self._orders[order.side], maker, key=_turn(order.side))
+
+    def restore(self, account: Account, order: Order) -> None:
+        """Put an order back at the place that it had."""
+        assert order.limit_price is not None
+        maker = Maker(order.limit_price, order.remaining, order.priority, account, order)
+        bisect.insort(self._orders[order.side], maker, key=_turn(order.side))
+
+    def remove(self, order: Order) -> None:
+        """Take an order out of the queue, if it stands in it."""
+        queue = self._orders[order.side]
+        for place, maker in enumerate(queue):
+            if maker.priority == order.priority:
+                del queue[place]
+                return
+
+    # Quotes of the participants ---------------------------------------------------------------------------------
+
+    def take_quote(self, side: Side, quote: Maker, size: float) -> None:
+        """An order of ``side`` has taken a size from a quote; the participants need some time to renew it."""
+        quote.size = round(quote.size - size, 10)
+        if quote.size <= 0:
+            self._quotes[opposite(side)].remove(quote)
+        self._taken[side] += size
+
+    def withdraw_quotes(self) -> dict[Side, dict[float, int]]:
+        """Take all quotes off; gives the places that they had, by side and price."""
+        places = {side: {quote.price: quote.priority for quote in quotes} for side, quotes in self._quotes.items()}
+        for quotes in self._quotes.values():
+            quotes.clear()
+        return places
+
+    def offered(self, quotes: Quotes, now: float) -> dict[Side, Levels]:
+        """What the participants want to show now, less what was taken from them a short while ago."""
+        if self.quoted_at is not None:
+            fading = math.exp(-(now - self.quoted_at) / _RECOVERY_SECONDS)
+            self._taken = {side: taken * fading for side, taken in self._taken.items()}
+        self.quoted_at = now
+        return {"buy": self._less(quotes.bids, "sell"), "sell": self._less(quotes.asks, "buy")}
+
+    def _less(self, levels: Levels, taker: Side) -> Levels:
+        """Levels without what is still missing from the top; the last one is always there."""
+        missing = self._taken[taker]
+        for place, (price, size) in enumerate(levels):
+            left = round(size - missing, self._precision)
+            if left > 0 or place == len(levels) - 1:
+                return [(price, left if left > 0 else size), *levels[place + 1 :]]
+            missing -= size
+        return []
+
+    def quote(self, side: Side, levels: Iterable[tuple[float, float]], places: dict[float, int]) -> None:
+        """Show the participants' quotes of one side, best first."""
+        self._quotes[side] = [
+            Maker(price, size, places[price] if price in places else self._priorities.next()) for price, size in levels
+        ]
+
+
+def _turn(side: Side) -> Callable[[Maker], tuple[float, int]]:
+    return _bid_turn if side == "buy" else _ask_turn
+
+
+def _bid_turn(maker: Maker) -> tuple[float, int]:
+    return -maker.price, maker.priority
+
+
+def _ask_turn(maker: Maker) -> tuple[float, int]:
+    return maker.price, maker.priority
 
 
 def _within(side: Side, price: float, limit: float) -> bool:
     return price <= limit if side == "buy" else price >= limit
+

@@ -1,4 +1,7 @@
-"""What the exchange refuses, and with which status word (api-facts 4.2)."""
+"""What the exchange refuses, and with which words (api-facts 4.2 to 4.6).
+
+Where the exchange keeps its figures to itself (collars, limits of open orders) the ones here are this exchange's own.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,17 @@ from typing import TYPE_CHECKING
 
 from kfut_analytics.contracts import fee, notional, pnl
 from kfut_analytics.paper.account import TAKER_FEE, Account
+from kfut_analytics.paper.book import Side
 from kfut_analytics.paper.instruments import Contract
-from kfut_analytics.paper.margin import FlexState, SingleState, flex_state, single_state
-from kfut_analytics.paper.orders import TRIGGER_TYPES, EditRequest, Order, OrderRequest, Trailing
-from kfut_analytics.paper.preferences import REJECT_TAKER, tier_leverage
+from kfut_analytics.paper.margin import FlexState, SingleState
+from kfut_analytics.paper.orders import TRIGGER_TYPES, EditRequest, LimitOffset, Order, OrderRequest, Trailing
+from kfut_analytics.paper.preferences import tier_leverage
 
 if TYPE_CHECKING:
     from kfut_analytics.paper.exchange import Exchange
+    from kfut_analytics.paper.matching import Plan
 
-# The matching engine's words for refusals that come with a REJECT event.
-REJECT_REASONS = {"postWouldExecute": "POST_WOULD_EXECUTE", "iocWouldNotExecute": "IOC_WOULD_NOT_EXECUTE"}
-# The words of orders/status for the same and other refusals (api-facts 4.6).
+# The words of orders/status for a refusal (api-facts 4.6).
 UPDATE_REASONS = {
     "postWouldExecute": "POST_WOULD_EXECUTE_REASON",
     "iocWouldNotExecute": "IOC_WOULD_NOT_EXECUTE_REASON",
@@ -25,8 +28,11 @@ UPDATE_REASONS = {
     "wouldNotReducePosition": "WOULD_NOT_REDUCE_POSITION",
     "insufficientAvailableFunds": "NOT_ENOUGH_MARGIN",
 }
-# The words of the order history for what the matching engine refuses (api-facts 4.5).
+# The words of the matching engine and of the order history for it (api-facts 4.5).
 ORDER_ERRORS = {
+    "marketSuspended": "MARKET_SUSPENDED",
+    "marketIsPostOnly": "MARKET_IS_POST_ONLY",
+    "wouldIncreasePriceDislocation": "PRICE_DISLOCATION",
     "outsidePriceCollar": "PRICE_COLLAR",
     "selfFill": "WOULD_EXECUTE_SELF",
     "postWouldExecute": "POST_WOULD_EXECUTE",
@@ -35,31 +41,50 @@ ORDER_ERRORS = {
     "maxPositionViolation": "MAX_POSITION_EXCEEDED",
     "fixedLeverageTooHigh": "FIXED_LEVERAGE_TOO_HIGH",
     "insufficientAvailableFunds": "INSUFFICIENT_MARGIN",
+    "wouldCauseLiquidation": "WOULD_CAUSE_LIQUIDATION",
+    "tooManyOrders": "ORDER_LIMIT_EXCEEDED",
+    "tooManySmallOrders": "SMALL_ORDER_LIMIT_EXCEEDED",
 }
+# Refusals that come with a REJECT event.
+EVENT_REASONS = {"postWouldExecute": "POST_WOULD_EXECUTE", "iocWouldNotExecute": "IOC_WOULD_NOT_EXECUTE"}
 
 PRICE_COLLAR = 0.10
 MAX_CLIENT_ID_LENGTH = 100
+MAX_OPEN_ORDERS = 200
+"""Open orders of an account in one contract."""
+SMALL_ORDER_USD, MAX_SMALL_ORDERS = 10.0, 50
+"""Value below which an order is a small one, and how many of them an account may have open in one contract."""
 TRAILING_PERCENT = (Decimal("0.1"), Decimal(50))
-TRAILING_PERCENT_STEP = Decimal("0.1")
+PERCENT_STEP = Decimal("0.1")
+MAX_OFFSET_PERCENT = Decimal(10)
 # Beyond this a remainder by step or tick is no longer exact.
 LARGEST_NUMBER = 10**12
 
 
 def malformed(exchange: Exchange, account: Account, contract: Contract, request: OrderRequest) -> str | None:
     """The status that refuses a request as it stands, before the book is looked at."""
-    if request.process_before is not None and exchange.now > request.process_before:
+    if late(exchange, request.process_before):
         return "wouldProcessAfterSpecifiedTime"
-    if exchange.is_expired(contract):
+    if exchange.is_expired(contract) or exchange.now < contract.opening:
         return "marketInactive"
+    state = exchange.states.get(contract.symbol)
+    if state is not None and state.suspended:
+        return "marketSuspended"
     if request.cli_ord_id is not None:
         if len(request.cli_ord_id) > MAX_CLIENT_ID_LENGTH:
             return "clientOrderIdTooBig"
+        if not request.cli_ord_id.isprintable():
+            return "clientOrderIdInvalid"
         if request.cli_ord_id in account.client_ids:
             return "clientOrderIdAlreadyExist"
     if request.order_type in TRIGGER_TYPES and request.reduce_only and not account.position_size(contract):
         return "wouldNotReducePosition"
-    refused = off_grid(contract, size=request.size, prices=(request.limit_price, request.stop_price))
-    return refused or off_deviation(contract, request.trailing)
+    return off_grid(contract, size=request.size, prices=(request.limit_price, request.stop_price))
+
+
+def late(exchange: Exchange, deadline: float | None) -> bool:
+    """Whether it is too late to process a request."""
+    return deadline is not None and exchange.now > deadline
 
 
 def off_grid(contract: Contract, *, size: Decimal, prices: tuple[Decimal | None, ...]) -> str | None:
@@ -72,15 +97,39 @@ def off_grid(contract: Contract, *, size: Decimal, prices: tuple[Decimal | None,
 
 
 def off_deviation(contract: Contract, trailing: Trailing | None) -> str | None:
-    """The status that refuses the distance of a trailing stop."""
+    """The engine's word that refuses the distance of a trailing stop; the status is ``invalidPrice``."""
     if trailing is None:
         return None
-    least, most = TRAILING_PERCENT
-    if trailing.unit == "PERCENT":
-        fits = least <= trailing.deviation <= most and not trailing.deviation % TRAILING_PERCENT_STEP
+    if trailing.unit == "QUOTE_CURRENCY":
+        if trailing.deviation % contract.tick:
+            return "TRAILING_STOP_QUOTE_DEVIATION_NOT_MULTIPLE_OF_TICK_SIZE"
+        least, most = contract.tick, Decimal(LARGEST_NUMBER)
     else:
-        fits = 0 < trailing.deviation < LARGEST_NUMBER and not trailing.deviation % contract.tick
-    return None if fits else "invalidPrice"
+        least, most = TRAILING_PERCENT
+        if trailing.deviation % PERCENT_STEP:
+            return "TRAILING_STOP_PERCENT_DEVIATION_EXCEEDS_MAX_DECIMAL_PLACES"
+    if trailing.deviation < least:
+        return "TRAILING_STOP_MAX_DEVIATION_TOO_SMALL"
+    return "TRAILING_STOP_MAX_DEVIATION_TOO_LARGE" if trailing.deviation > most else None
+
+
+def off_offset(exchange: Exchange, contract: Contract, offset: LimitOffset | None, *, absolute: bool) -> str | None:
+    """The engine's word that refuses a relative limit price; ``absolute`` if the order has a limit price as well."""
+    if offset is None:
+        return None
+    if absolute:
+        return "LIMIT_PRICE_SET_AS_ABSOLUTE_AND_RELATIVE"
+    if offset.unit == "QUOTE_CURRENCY":
+        if offset.value % contract.tick:
+            return "LIMIT_PRICE_OFFSET_QUOTE_CURRENCY_VALUE_MUST_BE_MULTIPLE_OF_TICK_SIZE"
+        percent = 100 * offset.value / Decimal(repr(exchange.prices.mark(contract)))
+    else:
+        if offset.value % PERCENT_STEP:
+            return "LIMIT_PRICE_OFFSET_PERCENT_VALUE_TOO_MANY_DECIMAL_PLACES"
+        percent = offset.value
+    if percent > MAX_OFFSET_PERCENT:
+        return "LIMIT_PRICE_OFFSET_TOO_HIGH"
+    return "LIMIT_PRICE_OFFSET_TOO_LOW" if percent < -MAX_OFFSET_PERCENT else None
 
 
 def frozen(order: Order, request: EditRequest) -> str | None:
@@ -92,67 +141,101 @@ def frozen(order: Order, request: EditRequest) -> str | None:
     return "cannotEditLimitPriceOfTrailingStop" if request.limit_price is not None else None
 
 
-def refusal(exchange: Exchange, account: Account, order: Order) -> str | None:
-    """The status that refuses an order in view of book, position and margin."""
+def crowded(account: Account, contract: Contract, size: float, price: float) -> str | None:
+    """The status that refuses one more open order."""
+    others = [other for other in account.orders.values() if other.contract is contract]
+    if len(others) >= MAX_OPEN_ORDERS:
+        return "tooManyOrders"
+
+    def small(size: float, price: float) -> bool:
+        return abs(float(notional(size, price, inverse=contract.inverse))) < SMALL_ORDER_USD
+
+    if small(size, price):
+        count = sum(small(o.remaining, o.limit_price or o.stop_price or price) for o in others)
+        return "tooManySmallOrders" if count >= MAX_SMALL_ORDERS else None
+    return None
+
+
+def refusal(exchange: Exchange, account: Account, order: Order, plan: Plan) -> str | None:
+    """The status that refuses an order in view of book, position and margin; ``plan`` is what it would trade."""
     contract, limit = order.contract, order.limit_price
     assert limit is not None
-    book, marketable = exchange.book(contract), exchange.is_marketable(order)
-    mark = exchange.market.mark(contract, exchange.now)
-    if marketable and order.sign * (limit / mark - 1) > PRICE_COLLAR:
+    mark = exchange.prices.mark(contract)
+    state = exchange.states.get(contract.symbol)
+    if state is not None:
+        if state.suspended:
+            return "marketSuspended"
+        if state.post_only and order.order_type != "post" and (plan.marketable or order.order_type in ("ioc", "fok")):
+            return "marketIsPostOnly"
+        if state.dislocated == "ABOVE_UPPER_BOUND" and order.side == "buy" and plan.marketable:
+            return "wouldIncreasePriceDislocation"
+        if state.dislocated == "BELOW_LOWER_BOUND" and order.side == "sell" and plan.marketable:
+            return "wouldIncreasePriceDislocation"
+    if plan.marketable and order.sign * (limit / mark - 1) > PRICE_COLLAR:
         return "outsidePriceCollar"
-    if account.preferences.self_trade == REJECT_TAKER and crossed(account, order):
+    if plan.meets_itself:
         return "selfFill"
-    if order.order_type == "post" and marketable:
+    if order.order_type == "post" and plan.marketable:
         return "postWouldExecute"
-    if order.order_type == "ioc" and not marketable:
+    if order.order_type == "ioc" and not plan.trades:
         return "iocWouldNotExecute"
-    if order.order_type == "fok" and book.reachable(order.side, limit) < order.remaining:
+    if order.order_type == "fok" and plan.size < order.remaining:
         return "iocWouldNotExecute"
-    if order.reduce_only:
-        return None
-    waiting = sum(other.remaining for other in _resting(account, contract) if other.side == order.side)
-    largest = abs(account.position_size(contract) + order.sign * (order.remaining + waiting))
-    if largest > contract.max_position:
-        return "maxPositionViolation"
-    leverage = account.preferences.leverage.get(contract.symbol)
-    if leverage is not None and leverage > tier_leverage(
-        contract, float(notional(largest, mark, inverse=contract.inverse))
-    ):
-        return "fixedLeverageTooHigh"
-    return None if _affordable(exchange, account, order) else "insufficientAvailableFunds"
+    rests = order.order_type in ("lmt", "post") and plan.size < order.remaining
+    if rests and (full := crowded(account, contract, order.remaining, limit)):
+        return full
+    return _uncovered(exchange, account, order, plan)
 
 
-def crossed(account: Account, order: Order) -> list[Order]:
-    """The account's own resting orders that an order would meet."""
-    assert order.limit_price is not None
-    return [
-        other
-        for other in _resting(account, order.contract)
-        if other.side != order.side
-        and other.limit_price is not None
-        and order.sign * (order.limit_price - other.limit_price) >= 0
-    ]
+def _uncovered(exchange: Exchange, account: Account, order: Order, plan: Plan) -> str | None:
+    """The status that refuses an order in view of the position it leads to and the margin for it.
+
+    The wallet must cover the margin with the order, its fee, and what it loses against the mark price at once.
+    """
+    contract, limit = order.contract, order.limit_price
+    assert limit is not None
+    mark = exchange.prices.mark(contract)
+    lost = sum(
+        float(pnl(order.sign * size, price, mark, inverse=contract.inverse))
+        for price, size in ((maker.price, size) for maker, size in plan.trades)
+    )
+    before = _state(exchange, account, contract.wallet)
+    after = _state(exchange, account, contract.wallet, order)
+    if not order.reduce_only:
+        waiting = sum(
+            o.remaining
+            for o in account.orders.values()
+            if o.contract is contract and o.side == order.side and not (o.is_trigger or o.reduce_only)
+        )
+        largest = abs(account.position_size(contract) + order.sign * (order.remaining + waiting))
+        if largest > contract.max_position:
+            return "maxPositionViolation"
+        leverage = account.preferences.leverage.get(contract.symbol)
+        value = float(notional(largest, mark, inverse=contract.inverse))
+        if leverage is not None and leverage > tier_leverage(contract, value):
+            return "fixedLeverageTooHigh"
+        if after.required.initial_with_orders > before.required.initial_with_orders:
+            cost = float(fee(order.remaining, limit, TAKER_FEE, inverse=contract.inverse))
+            if after.available - cost + min(0.0, lost) < 0:
+                return "insufficientAvailableFunds"
+    # A bad price alone must not bring the account to where it is liquidated; to close a position is always allowed.
+    adds = order.sign * account.position_size(contract) >= 0
+    if adds and lost < 0 and _equity(before) + lost < before.required.maintenance < _equity(before):
+        return "wouldCauseLiquidation"
+    return None
 
 
-def _resting(account: Account, contract: Contract) -> list[Order]:
-    return [other for other in account.orders.values() if other.contract is contract and not other.is_trigger]
+def _state(exchange: Exchange, account: Account, wallet: str, extra: Order | None = None) -> FlexState | SingleState:
+    if wallet == "flex":
+        return exchange.flex(account, extra=extra)
+    return exchange.single(account, wallet, extra=extra)
 
 
-def _affordable(exchange: Exchange, account: Account, order: Order) -> bool:
-    """Whether the wallet covers the margin with this order, its fee and what it loses against the mark at once."""
-    contract, limit, market, now = order.contract, order.limit_price, exchange.market, exchange.now
-    before: FlexState | SingleState
-    after: FlexState | SingleState
-    if contract.wallet == "flex":
-        before, after = flex_state(account, market, now), flex_state(account, market, now, extra=order)
-    else:
-        before = single_state(account, contract.wallet, market, now)
-        after = single_state(account, contract.wallet, market, now, extra=order)
-    if after.required.initial_with_orders <= before.required.initial_with_orders:
-        return True
-    cost = float(fee(order.remaining, limit, TAKER_FEE, inverse=contract.inverse))
-    if exchange.is_marketable(order):
-        price = exchange.book(contract).best(order.side)
-        mark = market.mark(contract, now)
-        cost -= min(0.0, float(pnl(order.sign * order.remaining, price, mark, inverse=contract.inverse)))
-    return after.available - cost >= 0
+def _equity(state: FlexState | SingleState) -> float:
+    return state.margin_equity if isinstance(state, FlexState) else state.portfolio_value
+
+
+def opposed(account: Account, contract: Contract, side: Side) -> float:
+    """Size by which an order of a side can reduce the account's position."""
+    sign = 1 if side == "buy" else -1
+    return max(0.0, -sign * account.position_size(contract))

@@ -20,15 +20,16 @@ from typing import Literal
 from kfut_analytics.contracts import round_to_step, to_decimal
 from kfut_analytics.paper.account import Account
 from kfut_analytics.paper.book import Side
-from kfut_analytics.paper.clock import DAY, HOUR, Clock
+from kfut_analytics.paper.clock import DAY, HOUR, Clock, WallClock
 from kfut_analytics.paper.exchange import Exchange
 from kfut_analytics.paper.instruments import Contract
 from kfut_analytics.paper.orders import OrderRequest
 
 HISTORY_DAYS = 90
 EMPTY_BALANCE_USD = 10_000.0
-# The desks close this long before now, then the positions of today are built.
+# The desks close this long before the end, then the positions of today are built.
 _FINALE = 5 * DAY
+_LEAST_LIFE = 8 * DAY
 
 # (day, wallet, currency, amount)
 _TRANSFERS = (
@@ -74,10 +75,11 @@ _FINAL_ORDERS: tuple[tuple[str, Literal["lmt", "stp", "take_profit"], Side, floa
 
 def open_demo(seed: int, clock: Clock | None = None) -> Exchange:
     """An exchange with the demo account and its history."""
-    exchange = Exchange(seed=seed, clock=clock, history=HISTORY_DAYS * DAY + HOUR)
-    # Everything happens relative to the last full hour, so that the story is the same for the rest of this hour.
-    exchange.advance_to(_full_hour(exchange) - HISTORY_DAYS * DAY)
-    Trader(exchange, exchange.open_account("demo")).run()
+    now = (clock or WallClock()).now()
+    # The story ends with the last day, so that it is the same for everybody until the next one begins.
+    end = math.floor(now / DAY) * DAY
+    exchange = Exchange(seed=seed, clock=clock, history=now - end + HISTORY_DAYS * DAY)
+    Trader(exchange, exchange.open_account("demo"), end).run()
     exchange.advance_to(exchange.opened)
     return exchange
 
@@ -89,25 +91,24 @@ def open_empty(seed: int, clock: Clock | None = None) -> Exchange:
     return exchange
 
 
-def _full_hour(exchange: Exchange) -> float:
-    return math.floor(exchange.opened / HOUR) * HOUR
-
-
 @dataclass(slots=True)
 class _Desk:
-    contract: Contract
+    """What a desk trades; of dated contracts the one that is listed when it begins a campaign."""
+
+    prefix: str
     value: float
+    contract: Contract
 
 
 class Trader:
     """The trader behind the demo account."""
 
-    def __init__(self, exchange: Exchange, account: Account) -> None:
+    def __init__(self, exchange: Exchange, account: Account, end: float) -> None:
         self._exchange = exchange
         self._account = account
         self._random = random.Random(exchange.seed + 1)
         self._begin = exchange.now
-        self._end = _full_hour(exchange)
+        self._end = end
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._ties = itertools.count()
 
@@ -116,11 +117,12 @@ class Trader:
         for day, wallet, currency, amount in _TRANSFERS:
             self._at(self._begin + day * DAY, partial(self._transfer, wallet, currency, amount))
         for prefix, typical in _DESKS.items():
-            desk = _Desk(self._contract(prefix), typical)
+            desk = _Desk(prefix, typical, self._contract(prefix, self._begin))
             self._at(self._begin + self._random.uniform(0.1, 12) * DAY, partial(self._open, desk))
         self._at(self._end - _FINALE, self._close_desks)
         for prefix, side, value, days in _FINAL_POSITIONS:
-            self._build(self._contract(prefix), side, value, self._end - days * DAY)
+            when = self._end - days * DAY
+            self._build(self._contract(prefix, when), side, value, when)
         self._at(self._end - HOUR / 2, self._place_final_orders)
         while self._agenda:
             when, _, act = heapq.heappop(self._agenda)
@@ -136,12 +138,12 @@ class Trader:
     def _transfer(self, wallet: str, currency: str, amount: float) -> None:
         self._account.transfer(self._exchange.now, wallet, currency, amount)
 
-    def _contract(self, prefix: str) -> Contract:
-        end = self._end + 20 * DAY
-        return next(
-            c
-            for symbol, c in self._exchange.contracts.items()
-            if symbol.startswith(prefix) and c.opening <= self._begin and (c.expiry is None or c.expiry > end)
+    def _contract(self, prefix: str, when: float) -> Contract:
+        """The perpetual of a name, or the dated contract that expires first but not within the next days."""
+        listed = [c for symbol, c in self._exchange.market.listing(when).items() if symbol.startswith(prefix)]
+        return min(
+            (c for c in listed if c.opening <= when and (c.expiry or math.inf) > when + _LEAST_LIFE),
+            key=lambda contract: contract.expiry or math.inf,
         )
 
     # Campaigns ----------------------------------------------------------------------------------------------------
@@ -151,7 +153,8 @@ class Trader:
         if self._finale():
             return
         rng, now, market = self._random, self._exchange.now, self._exchange.market
-        rising = bool(market.index(desk.contract.asset, now) > market.index(desk.contract.asset, now - DAY))
+        desk.contract = self._contract(desk.prefix, now)
+        rising = market.index(desk.contract.asset, now) > market.index(desk.contract.asset, now - DAY)
         side: Side = "buy" if rising == (rng.random() < 0.6) else "sell"
         self._enter(desk, side, desk.value * rng.uniform(0.5, 1.4))
 
@@ -241,7 +244,7 @@ class Trader:
 
     def _place_final_orders(self) -> None:
         for prefix, kind, side, distance, value in _FINAL_ORDERS:
-            contract = self._contract(prefix)
+            contract = self._contract(prefix, self._exchange.now)
             price, size = self._near(contract, distance), self._size(contract, value)
             if kind == "lmt":
                 self._send(contract, side, size, kind, limit=price, name=f"ladder-{next(self._ties):05d}")

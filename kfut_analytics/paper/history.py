@@ -9,13 +9,13 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
 import numpy as np
 
-from kfut_analytics.paper.account import Account, Fill, LogRow
+from kfut_analytics.paper.account import FUNDING_INFO, Account, Fill, LogRow
 from kfut_analytics.paper.clock import HOUR
 from kfut_analytics.paper.instruments import Contract
 from kfut_analytics.paper.market import Floats, Market
@@ -159,7 +159,8 @@ class PositionUpdate:
         When the position that the update found was opened, or the one that it opens: the same for everything that
         happens to a position until it is closed or turned around.
     cash
-        The log's row with fee, P&L and funding.
+        The log's row with fee, P&L and funding; ``None`` for a trade whose fee was paid in credits and that realised
+        nothing.
     leg
         The log's row with the position, ``None`` for funding.
     """
@@ -173,26 +174,25 @@ class PositionUpdate:
     new_size: float
     new_entry: float
     opened: float
-    cash: LogRow
+    cash: LogRow | None
     leg: LogRow | None
 
 
 def position_updates(account: Account, symbol: str | None) -> Iterator[Event[PositionUpdate]]:
     """The account log as updates of positions, of one contract if given."""
     held: dict[str, tuple[float, float, float]] = {}
-    leg: LogRow | None = None
-    for row in account.log:
+    for place, row in enumerate(account.log):
         if row.contract is None or (symbol is not None and row.contract.upper() != symbol):
             continue
-        if row.asset == row.contract:
-            leg = row
+        traded = row.asset == row.contract
+        if not traded and row.info != FUNDING_INFO:
             continue
         size, entry, opened = held.get(row.contract, (0.0, 0.0, row.date))
-        new_size, new_entry, reason = size, entry, "fundingRealisation"
-        if row.execution is not None:
-            assert leg is not None
-            new_size, new_entry = leg.new_balance, leg.new_average_entry_price or 0.0
+        new_size, new_entry, reason, cash = size, entry, "fundingRealisation", row
+        if traded:
+            new_size, new_entry = row.new_balance, row.new_average_entry_price or 0.0
             reason = "settlement" if row.info == "settlement" else "trade"
+            cash = _cash_leg(account.log, place)
         change = _change(size, new_size)
         update = PositionUpdate(
             time=row.date,
@@ -204,14 +204,19 @@ def position_updates(account: Account, symbol: str | None) -> Iterator[Event[Pos
             new_size=new_size,
             new_entry=new_entry,
             opened=opened,
-            cash=row,
-            leg=leg if row.execution is not None else None,
+            cash=cash,
+            leg=row if traded else None,
         )
         yield Event(row.id, milliseconds(row.date), update)
         if new_size:
             held[row.contract] = (new_size, new_entry, row.date if change in ("open", "reverse") else opened)
         else:
             held.pop(row.contract, None)
+
+
+def _cash_leg(log: Sequence[LogRow], place: int) -> LogRow | None:
+    """The cash leg of a position leg: it follows, at most behind the row of the credits that paid the fee."""
+    return next((row for row in log[place + 1 : place + 3] if row.execution == log[place].execution), None)
 
 
 def _change(old: float, new: float) -> PositionChange:

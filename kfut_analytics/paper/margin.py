@@ -7,17 +7,46 @@ underlying) and 6.9 (trigger estimates).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from kfut_analytics.contracts import margin_requirement, notional, pnl
 from kfut_analytics.paper.account import Account, Position
-from kfut_analytics.paper.instruments import ASSETS, INVERSE_WALLETS, Contract
+from kfut_analytics.paper.instruments import ASSETS, INVERSE_WALLETS, Asset, Contract
 from kfut_analytics.paper.market import Market
 from kfut_analytics.paper.orders import Order
 
-HAIRCUTS = {"usd": 0.0, "xbt": 0.02, "eth": 0.03}
-"""Share of a currency's value that does not count as collateral in the multi-collateral wallet."""
+@dataclass(frozen=True, slots=True)
+class Collateral:
+    """A currency of the multi-collateral wallet.
+
+    Attributes
+    ----------
+    code
+        As the exchange writes it in the wallet.
+    haircut
+        Share of its value that does not count as collateral.
+    usd
+        Its price for a currency of constant value here, ``None`` where the index of a coin gives it.
+    """
+
+    code: str
+    haircut: float
+    usd: float | None = None
+
+
+COLLATERAL = {
+    "usd": Collateral("USD", 0.0, 1.0),
+    "usdc": Collateral("USDC", 0.0, 1.0),
+    "usdt": Collateral("USDT", 0.005, 1.0),
+    "eur": Collateral("EUR", 0.005, 1.16),
+    "gbp": Collateral("GBP", 0.005, 1.32),
+    "xbt": Collateral("BTC", 0.02),
+    "eth": Collateral("ETH", 0.03),
+    "sol": Collateral("SOL", 0.10),
+    "xrp": Collateral("XRP", 0.10),
+}
+"""Currencies of the multi-collateral wallet, as the account log spells them."""
 
 SINGLE_COLLATERAL_WALLETS = INVERSE_WALLETS
 
@@ -68,22 +97,61 @@ class SingleState:
     triggers: dict[str, float]
 
 
-def unrealized_pnl(position: Position, market: Market, now: float) -> float:
+class Prices:
+    """The prices of one moment, each asked for once.
+
+    Parameters
+    ----------
+    multipliers
+        Factor of the initial margin by symbol, where a market's volatility is extreme.
+    """
+
+    def __init__(self, market: Market, now: float, multipliers: Mapping[str, float] | None = None) -> None:
+        self.now = now
+        self.multipliers = multipliers or {}
+        self._market = market
+        self._marks: dict[str, float] = {}
+        self._indices: dict[str, float] = {}
+        self._rates: dict[str, float] = {}
+
+    def mark(self, contract: Contract) -> float:
+        """Mark price."""
+        if contract.symbol not in self._marks:
+            self._marks[contract.symbol] = float(self._market.mark(contract, self.now))
+        return self._marks[contract.symbol]
+
+    def index(self, asset: Asset) -> float:
+        """Index price in USD."""
+        if asset.code not in self._indices:
+            self._indices[asset.code] = float(self._market.index(asset, self.now))
+        return self._indices[asset.code]
+
+    def funding(self, contract: Contract) -> float:
+        """Absolute funding rate of this hour, 0 for a dated contract."""
+        if contract.expiry is not None:
+            return 0.0
+        if contract.symbol not in self._rates:
+            self._rates[contract.symbol] = self._market.funding(contract, self.now)
+        return self._rates[contract.symbol]
+
+    def collateral(self, currency: str) -> float:
+        """Price in USD of a currency of the multi-collateral wallet."""
+        constant = COLLATERAL[currency].usd
+        return self.index(ASSETS[currency.upper()]) if constant is None else constant
+
+
+def unrealized_pnl(position: Position, prices: Prices) -> float:
     """Open P&L at the mark price, in the contract's currency."""
-    mark = market.mark(position.contract, now)
-    return float(pnl(position.size, position.entry_price, mark, inverse=position.contract.inverse))
+    contract = position.contract
+    return float(pnl(position.size, position.entry_price, prices.mark(contract), inverse=contract.inverse))
 
 
-def accrued_funding(account: Account, position: Position, market: Market, now: float) -> float:
+def accrued_funding(account: Account, position: Position, prices: Prices) -> float:
     """Funding not yet settled, in the contract's currency."""
-    if position.contract.expiry is not None:
-        return 0.0
-    return account.unrealized_funding(position, now, market.funding(position.contract, now))
+    return account.unrealized_funding(position, prices.now, prices.funding(position.contract))
 
 
-def requirements(
-    account: Account, wallet: str, market: Market, now: float, *, extra: Order | None = None
-) -> Requirements:
+def requirements(account: Account, wallet: str, prices: Prices, *, extra: Order | None = None) -> Requirements:
     """What the wallet's positions require, and with its open orders (and ``extra``, if given).
 
     Contracts on the same underlying net: the larger of what all longs and what all shorts require; those with
@@ -103,41 +171,40 @@ def requirements(
     with_orders: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     maintenance: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     for contract, (size, buys, sells) in exposures.items():
-        mark, leverage = market.mark(contract, now), account.preferences.leverage.get(contract.symbol)
+        mark, leverage = prices.mark(contract), account.preferences.leverage.get(contract.symbol)
+        factor = prices.multipliers.get(contract.symbol, 1.0)
         group = contract.asset.code if leverage is None else contract.symbol
-        initial[group][size < 0] += _margin(contract, size, mark, leverage)
+        initial[group][size < 0] += factor * _margin(contract, size, mark, leverage)
         maintenance[group][size < 0] += _margin(contract, size, mark, maintenance=True)
-        with_orders[group][0] += _margin(contract, max(size + buys, 0.0), mark, leverage)
-        with_orders[group][1] += _margin(contract, max(sells - size, 0.0), mark, leverage)
+        with_orders[group][0] += factor * _margin(contract, max(size + buys, 0.0), mark, leverage)
+        with_orders[group][1] += factor * _margin(contract, max(sells - size, 0.0), mark, leverage)
     return Requirements(
         initial=_netted(initial.values()),
         initial_with_orders=_netted(with_orders.values()),
         maintenance=_netted(maintenance.values()),
-        pnl=sum(unrealized_pnl(p, market, now) for p in positions),
-        funding=sum(accrued_funding(account, p, market, now) for p in positions),
+        pnl=sum(unrealized_pnl(p, prices) for p in positions),
+        funding=sum(accrued_funding(account, p, prices) for p in positions),
     )
 
 
-def flex_state(account: Account, market: Market, now: float, *, extra: Order | None = None) -> FlexState:
+def flex_state(account: Account, prices: Prices, *, extra: Order | None = None) -> FlexState:
     """The multi-collateral wallet, as if ``extra`` were among its open orders."""
-    required = requirements(account, "flex", market, now, extra=extra)
-    prices = {
-        currency: 1.0 if currency == "usd" else market.index(ASSETS[currency.upper()], now) for currency in HAIRCUTS
-    }
-    quantities = {currency: account.balances.get(("flex", currency), 0.0) for currency in HAIRCUTS}
-    values = {currency: quantities[currency] * prices[currency] for currency in HAIRCUTS}
-    collateral = {currency: values[currency] * (1 - haircut) for currency, haircut in HAIRCUTS.items()}
-    collateral_value = sum(collateral.values())
+    required = requirements(account, "flex", prices, extra=extra)
+    quantities = {currency: account.balances.get(("flex", currency), 0.0) for currency in COLLATERAL}
+    held = {currency: amount for currency, amount in quantities.items() if amount or currency == "usd"}
+    values = {currency: amount * prices.collateral(currency) for currency, amount in held.items()}
+    counted = {currency: value * (1 - COLLATERAL[currency].haircut) for currency, value in values.items()}
+    collateral_value = sum(counted.values())
     margin_equity = collateral_value + (required.pnl + required.funding)
     available = margin_equity - required.initial_with_orders
     holdings = {
         currency: Holding(
-            quantities[currency],
+            amount,
             values[currency],
-            collateral[currency],
-            max(0.0, min(quantities[currency], available / (prices[currency] * (1 - haircut)))),
+            counted[currency],
+            max(0.0, min(amount, available / (prices.collateral(currency) * (1 - COLLATERAL[currency].haircut)))),
         )
-        for currency, haircut in HAIRCUTS.items()
+        for currency, amount in held.items()
     }
     balance_value = sum(values.values())
     return FlexState(
@@ -145,16 +212,14 @@ def flex_state(account: Account, market: Market, now: float, *, extra: Order | N
     )
 
 
-def single_state(
-    account: Account, wallet: str, market: Market, now: float, *, extra: Order | None = None
-) -> SingleState:
+def single_state(account: Account, wallet: str, prices: Prices, *, extra: Order | None = None) -> SingleState:
     """A single-collateral wallet, as if ``extra`` were among its open orders."""
     currency = SINGLE_COLLATERAL_WALLETS[wallet]
-    required = requirements(account, wallet, market, now, extra=extra)
+    required = requirements(account, wallet, prices, extra=extra)
     balance = account.balances.get((wallet, currency), 0.0)
     portfolio = balance + required.pnl + required.funding
     available = portfolio - required.initial_with_orders
-    price = market.index(ASSETS[currency.upper()], now)
+    price = prices.index(ASSETS[currency.upper()])
     held = [p for p in account.positions.values() if p.contract.wallet == wallet]
     exposure = sum(float(notional(p.size, price, inverse=True)) for p in held)
     levels = {"im": required.initial, "mm": required.maintenance, "lt": required.maintenance, "tt": 0.0}

@@ -85,6 +85,10 @@ class Market(Protocol):
         """What is listed at a time, by symbol; with the dated contracts that expired in the last 120 days."""
         ...
 
+    def known_until(self, now: float) -> float:
+        """Up to which time prices can be asked for at a time: later than ``now`` only for a market that is drawn."""
+        ...
+
     # Prices -----------------------------------------------------------------------------------------------------
 
     def knots(self, start: float, end: float) -> Floats:

@@ -42,6 +42,14 @@ class Trailing:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitOffset:
+    """Where the limit price lies when a trigger fires: so far from the trigger price, in ``unit``, with its sign."""
+
+    value: Decimal
+    unit: DeviationUnit
+
+
+@dataclass(frozen=True, slots=True)
 class OrderRequest:
     """What a trader asks for; prices and sizes are exact."""
 
@@ -56,6 +64,12 @@ class OrderRequest:
     reduce_only: bool = False
     process_before: float | None = None
     trailing: Trailing | None = None
+    offset: LimitOffset | None = None
+
+    @property
+    def is_trigger(self) -> bool:
+        """Whether it waits for its trigger price rather than in the book."""
+        return self.order_type in TRIGGER_TYPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +90,7 @@ class EditRequest:
     absolute: bool = False
     deviation: Decimal | None = None
     deviation_unit: DeviationUnit | None = None
+    process_before: float | None = None
 
 
 @dataclass(slots=True)
@@ -90,6 +105,10 @@ class Order:
         Trigger price; ``None`` once the trigger has fired and for orders without one.
     trailing
         For a trailing stop, whose trigger price moves.
+    offset
+        For a trigger whose limit price is found when it fires.
+    priority
+        Its place in the book's queue, lower numbers first.
     """
 
     order_id: str
@@ -106,6 +125,8 @@ class Order:
     updated: float
     filled: float = 0.0
     trailing: Trailing | None = None
+    offset: LimitOffset | None = None
+    priority: int = 0
 
     @property
     def remaining(self) -> float:
@@ -120,7 +141,7 @@ class Order:
     @property
     def is_trigger(self) -> bool:
         """Whether it waits for its trigger price rather than in the book."""
-        return self.stop_price is not None
+        return self.order_type in TRIGGER_TYPES
 
     @property
     def triggers_above(self) -> bool:
@@ -152,7 +173,7 @@ class Executed:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Refused by the matching engine; ``reason`` is the exchange's word in upper snake case."""
+    """Refused; ``reason`` is the exchange's word in upper snake case."""
 
     order: Order
     reason: str

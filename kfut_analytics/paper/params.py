@@ -16,6 +16,7 @@ from kfut_analytics.paper.orders import (
     TRIGGER_TYPES,
     DeviationUnit,
     EditRequest,
+    LimitOffset,
     OrderRequest,
     Signal,
     Trailing,
@@ -183,7 +184,17 @@ def order_request(params: Params) -> OrderRequest:
         reduce_only=bool(params.flag("reduceOnly")),
         process_before=params.timestamp("processBefore"),
         trailing=trailing,
+        offset=_offset(params) if order_type in TRIGGER_TYPES and trailing is None else None,
     )
+
+
+def _offset(params: Params) -> LimitOffset | None:
+    value, unit = params.number("limitPriceOffsetValue"), params.get("limitPriceOffsetUnit")
+    if value is None and unit is None:
+        return None
+    if value is None:
+        raise MissingArgumentError("limitPriceOffsetValue")
+    return LimitOffset(value, cast(DeviationUnit, params.choice("limitPriceOffsetUnit", DEVIATION_UNITS)))
 
 
 def _trailing(params: Params) -> Trailing:
@@ -222,4 +233,5 @@ def edit_request(params: Params, name: str) -> EditRequest:
         deviation_unit=cast(DeviationUnit, params.choice("trailingStopDeviationUnit", DEVIATION_UNITS))
         if unit
         else None,
+        process_before=params.timestamp("processBefore"),
     )

@@ -47,7 +47,7 @@ def tier_leverage(contract: Contract, value: float) -> float:
 
 def allowed_leverage(exchange: Exchange, account: Account, contract: Contract) -> float:
     """Largest leverage for the position that the account holds now."""
-    mark = exchange.market.mark(contract, exchange.now)
+    mark = exchange.prices.mark(contract)
     return tier_leverage(contract, float(notional(account.position_size(contract), mark, inverse=contract.inverse)))
 
 
@@ -68,3 +68,4 @@ def change_leverage(exchange: Exchange, account: Account, contract: Contract, le
         chosen.clear()
         chosen.update(before)
         raise LeverageError
+    account.revision += 1

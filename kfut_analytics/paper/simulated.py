@@ -66,6 +66,10 @@ class SimulatedMarket:
 
     # Prices -----------------------------------------------------------------------------------------------------
 
+    def known_until(self, now: float) -> float:
+        """The whole future is drawn."""
+        return math.inf
+
     def knots(self, start: float, end: float) -> Floats:
         """The instants in (start, end] at which prices bend: between them every price is a straight line."""
         knots: Floats = STEP * np.arange(math.floor(start / STEP) + 1, math.floor(end / STEP) + 1, dtype=np.float64)

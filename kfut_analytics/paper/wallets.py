@@ -6,11 +6,11 @@ from decimal import Decimal
 
 from kfut_analytics.paper.account import Account
 from kfut_analytics.paper.exchange import Exchange
-from kfut_analytics.paper.margin import HAIRCUTS, SINGLE_COLLATERAL_WALLETS
+from kfut_analytics.paper.margin import COLLATERAL, SINGLE_COLLATERAL_WALLETS
 
 CURRENCIES: dict[str, tuple[str, ...]] = {
-    "cash": tuple(HAIRCUTS),
-    "flex": tuple(HAIRCUTS),
+    "cash": tuple(COLLATERAL),
+    "flex": tuple(COLLATERAL),
     **{wallet: (currency,) for wallet, currency in SINGLE_COLLATERAL_WALLETS.items()},
 }
 """The currencies that each wallet can hold, as the account log spells them."""

@@ -17,6 +17,7 @@ from kfut_analytics.paper.clock import DAY, iso
 from kfut_analytics.paper.exchange import Exchange
 from kfut_analytics.paper.instruments import Asset, Contract
 from kfut_analytics.paper.margin import (
+    COLLATERAL,
     SINGLE_COLLATERAL_WALLETS,
     FlexState,
     SingleState,
@@ -32,7 +33,6 @@ Json = dict[str, Any]
 _SIGNALS = {"mark": "mark_price", "last": "last_price", "index": "spot_price"}
 _CONVERSION_FIELDS = ("exchange_rate", "exchange_rate_from", "conversion_fee")
 _LOG_FIELDS = [column.name for column in fields(LogRow) if column.name not in _CONVERSION_FIELDS]
-_FLEX_NAMES = {"usd": "USD", "xbt": "BTC", "eth": "ETH"}
 FEE_SCHEDULES = {False: "5c3b0f56-36a5-4b39-9a41-6d2f6a6d0f01", True: "5c3b0f56-36a5-4b39-9a41-6d2f6a6d0f02"}
 """Uid of the fee schedule of linear and of inverse contracts."""
 
@@ -86,7 +86,7 @@ def ticker(exchange: Exchange, contract: Contract) -> Json:
     """A contract's row of ``/tickers``."""
     now, market, state = exchange.now, exchange.market, exchange.states.get(contract.symbol, NORMAL)
     day = market.candles("trade", contract, 60, now - DAY, now)
-    last, opened = market.last(contract, now), float(day.open[0])
+    last, opened = exchange.last(contract), float(day.open[0])
     volume = float(day.volume.sum())
     trade = market.trades(contract, market.begin, now + 1e-3, 1)
     row: Json = {
@@ -96,13 +96,13 @@ def ticker(exchange: Exchange, contract: Contract) -> Json:
         "lastSize": float(trade.size[0]),
         "tag": contract.tag(now),
         "pair": f"{contract.asset.base}:USD",
-        "markPrice": market.mark(contract, now),
+        "markPrice": exchange.prices.mark(contract),
     }
     book = exchange.book(contract)
-    if book.bids:
-        row["bid"], row["bidSize"] = book.bids[0]
-    if book.asks:
-        row["ask"], row["askSize"] = book.asks[0]
+    if bids := book.bids:
+        row["bid"], row["bidSize"] = bids[0]
+    if asks := book.asks:
+        row["ask"], row["askSize"] = asks[0]
     prices = day.close
     quote_volume = float((day.volume / prices if contract.inverse else day.volume * prices).sum())
     row |= {
@@ -114,7 +114,7 @@ def ticker(exchange: Exchange, contract: Contract) -> Json:
         "low24h": float(day.low.min()),
     }
     if contract.expiry is None:
-        row["fundingRate"] = market.funding(contract, now)
+        row["fundingRate"] = exchange.prices.funding(contract)
         row["fundingRatePrediction"] = market.predicted_funding(contract, now)
     return row | {
         "suspended": state.suspended,
@@ -133,24 +133,13 @@ def index_tickers(exchange: Exchange, asset: Asset) -> list[Json]:
 
 def _index_price(exchange: Exchange, asset: Asset) -> float:
     # Digits rather than decimals: some coins cost millionths of a dollar.
-    return float(f"{exchange.market.index(asset, exchange.now):.10g}")
+    return float(f"{exchange.prices.index(asset):.10g}")
 
 
 def order_book(exchange: Exchange, contract: Contract) -> Json:
-    """``orderBook``: the participants' ladder with every account's resting orders in it."""
+    """``orderBook``: sizes by price, best first."""
     book = exchange.book(contract)
-    sides = {
-        name: {level[0]: level[1] for level in levels} for name, levels in (("bids", book.bids), ("asks", book.asks))
-    }
-    for account in exchange.accounts.values():
-        for order in account.orders.values():
-            if order.contract is contract and not order.is_trigger and order.limit_price is not None:
-                side = sides["bids" if order.side == "buy" else "asks"]
-                side[order.limit_price] = round(side.get(order.limit_price, 0.0) + order.remaining, 10)
-    return {
-        "bids": [list(level) for level in sorted(sides["bids"].items(), reverse=True)],
-        "asks": [list(level) for level in sorted(sides["asks"].items())],
-    }
+    return {"bids": [list(level) for level in book.bids], "asks": [list(level) for level in book.asks]}
 
 
 def accounts(exchange: Exchange, account: Account) -> Json:
@@ -193,9 +182,8 @@ def _flex(state: FlexState) -> Json:
     return {
         "type": "multiCollateralMarginAccount",
         "currencies": {
-            _FLEX_NAMES[currency]: asdict(holding) | {"excludedCollateral": 0}
+            COLLATERAL[currency].code: asdict(holding) | {"excludedCollateral": 0}
             for currency, holding in state.holdings.items()
-            if holding.quantity or currency == "usd"
         },
         "initialMargin": required.initial,
         "initialMarginWithOrders": required.initial_with_orders,
@@ -223,8 +211,8 @@ def open_positions(exchange: Exchange, account: Account) -> list[Json]:
             "price": position.entry_price,
             "fillTime": iso(position.fill_time),
             "size": abs(position.size),
-            "unrealizedPnl": unrealized_pnl(position, exchange.market, exchange.now),
-            "unrealizedFunding": accrued_funding(account, position, exchange.market, exchange.now),
+            "unrealizedPnl": unrealized_pnl(position, exchange.prices),
+            "unrealizedFunding": accrued_funding(account, position, exchange.prices),
             "pnlCurrency": chosen.pnl_currency.get(
                 position.contract.symbol, position.contract.asset.base if position.contract.inverse else "USD"
             ),
@@ -423,13 +411,16 @@ def event(item: Event) -> Json:
                 "type": "EXECUTION",
             }
         case Rejected(order, reason):
-            return {"uid": order.order_id, "order": _order(order), "reason": reason, "type": "REJECT"}
+            return {"uid": order.order_id} | _named(order) | {"reason": reason, "type": "REJECT"}
         case Cancelled(order):
-            name, body = ("orderTrigger", _trigger(order)) if order.is_trigger else ("order", _order(order))
-            return {"uid": order.order_id, name: body, "type": "CANCEL"}
+            return {"uid": order.order_id} | _named(order) | {"type": "CANCEL"}
         case Edited(old, new):
             show = _trigger if new.is_trigger else _order
             return {"old": show(old), "new": show(new), "reducedQuantity": None, "type": "EDIT"}
+
+
+def _named(order: Order) -> Json:
+    return {"orderTrigger": _trigger(order)} if order.is_trigger else {"order": _order(order)}
 
 
 def _order(order: Order) -> Json:

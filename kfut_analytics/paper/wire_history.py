@@ -22,7 +22,13 @@ from kfut_analytics.paper.orders import Order, Record
 
 Json = dict[str, Any]
 
-_ORDER_TYPES = {"lmt": "Limit", "post": "Post", "ioc": "IoC", "fok": "FoK"}
+_ORDER_TYPES = {"lmt": "Limit", "post": "Post", "ioc": "IoC", "fok": "FoK", "liquidation": "Liquidation"}
+_TRADE_TYPES = {
+    "futures liquidation": "liquidation",
+    "futures partial liquidation": "partialLiquidation",
+    "futures assignor": "assignment",
+    "futures assignee": "assignment",
+}
 _SIGNALS = {"mark": "MarkPrice", "last": "LastPrice", "index": "SpotPrice"}
 _UNITS = {"PERCENT": "Percent", "QUOTE_CURRENCY": "QuoteCurrency"}
 _CURRENCIES = {"xbt": "BTC"}
@@ -132,8 +138,10 @@ def trigger_event(account: Account, event: Event[Record]) -> Json:
 
 def position_update(account: Account, event: Event[PositionUpdate]) -> Json:
     """A change of a position, or funding settled on it."""
-    update = event.what
-    cash = update.cash
+    update, leg = event.what, event.what.leg
+    fee, funding, pnl, currency = 0.0, 0.0, 0.0, "usd"
+    if (cash := update.cash) is not None:
+        fee, funding, pnl, currency = cash.fee or 0.0, cash.realized_funding or 0.0, cash.realized_pnl or 0.0, cash.asset
     body: Json = {
         "accountUid": account.uid,
         "tradeable": update.symbol,
@@ -142,25 +150,25 @@ def position_update(account: Account, event: Event[PositionUpdate]) -> Json:
         "newPosition": decimal(update.new_size),
         "newAverageEntryPrice": decimal(update.new_entry),
         "fillTime": milliseconds(update.opened),
-        "realizedFunding": decimal(cash.realized_funding or 0.0),
-        "fee": decimal(cash.fee or 0.0),
-        "feeCurrency": _CURRENCIES.get(cash.asset, cash.asset.upper()),
+        "realizedFunding": decimal(funding),
+        "fee": decimal(fee),
+        "feeCurrency": _CURRENCIES.get(currency, currency.upper()),
         "positionChange": update.change,
         "timestamp": event.ms,
         "updateReason": update.reason,
     }
-    if update.leg is None:
+    if leg is None:
         body["fundingRealizationTime"] = event.ms
     else:
         body |= {
-            "realizedPnL": decimal(cash.realized_pnl or 0.0),
-            "executionUid": cash.execution,
-            "executionPrice": decimal(cash.trade_price or 0.0),
+            "realizedPnL": decimal(pnl),
+            "executionUid": leg.execution,
+            "executionPrice": decimal(leg.trade_price or 0.0),
             "executionSize": decimal(abs(update.new_size - update.old_size)),
-            "tradeType": "userExecution",
+            "tradeType": _TRADE_TYPES.get(leg.info, "userExecution"),
         }
-    if update.reason == "settlement":
-        body["settlementPrice"] = decimal(cash.trade_price or 0.0)
+        if update.reason == "settlement":
+            body["settlementPrice"] = decimal(leg.trade_price or 0.0)
     return _element(account, "position", event.position, event.ms, {"PositionUpdate": body})
 
 

@@ -100,7 +100,7 @@ def unwind_queue(exchange: Exchange, account: Account) -> list[Json]:
 
 
 def _percentile(exchange: Exchange, position: Position) -> int:
-    contract, mark = position.contract, exchange.market.mark(position.contract, exchange.now)
+    contract, mark = position.contract, exchange.prices.mark(position.contract)
     value = abs(float(notional(position.size, mark, inverse=contract.inverse)))
-    profit = unrealized_pnl(position, exchange.market, exchange.now) * (mark if contract.inverse else 1.0)
+    profit = unrealized_pnl(position, exchange.prices) * (mark if contract.inverse else 1.0)
     return next((percentile for least, percentile in _PERCENTILES if profit > least * value), _LAST_PERCENTILE)

@@ -37,7 +37,7 @@ def test_a_market_order_trades_at_the_ask_and_pays_the_taker_fee(exchange, accou
     assert (outcome.status, executed.price, executed.size) == ("placed", ask, 0.01)
     assert account.balances["flex", "usd"] == round(10_000 - 0.01 * ask * 0.0005, 4)
     assert account.positions["PF_XBTUSD"].entry_price == ask
-    assert exchange.book(exchange.contract("PF_XBTUSD")).asks[0] == [ask, round(size - 0.01, 10)]
+    assert exchange.book(exchange.contract("PF_XBTUSD")).asks[0] == (ask, round(size - 0.01, 10))
 
 
 def test_a_large_order_walks_the_ladder(exchange, account, send):

@@ -5,13 +5,11 @@ from __future__ import annotations
 from kfut_analytics.paper.call import Call, CodedError, Json, RefusedError
 from kfut_analytics.paper.exchange import UnknownSymbolError
 from kfut_analytics.paper.instruments import Contract
+from kfut_analytics.paper.leverage import LeverageError, allowed_leverage, change_leverage
 from kfut_analytics.paper.params import BadArgumentError, MissingArgumentError
 from kfut_analytics.paper.preferences import (
     PNL_CURRENCIES,
     SELF_TRADE_STRATEGIES,
-    LeverageError,
-    allowed_leverage,
-    change_leverage,
 )
 from kfut_analytics.paper.wallets import TransferError, move
 

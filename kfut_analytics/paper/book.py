@@ -208,4 +208,3 @@ def _ask_turn(maker: Maker) -> tuple[float, int]:
 
 def _within(side: Side, price: float, limit: float) -> bool:
     return price <= limit if side == "buy" else price >= limit
-

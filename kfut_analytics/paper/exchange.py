@@ -18,7 +18,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from kfut_analytics.contracts import round_to_step, to_decimal
-from kfut_analytics.paper import checks, matching, meeting, timeline
+from kfut_analytics.paper import checks, liquidation, matching, meeting, timeline
 from kfut_analytics.paper.account import Account
 from kfut_analytics.paper.book import Book, Priorities, Side
 from kfut_analytics.paper.clock import DAY, Clock, ManualClock, WallClock
@@ -360,8 +360,10 @@ class Exchange:
                     meeting.start_following(edited, self._signal(edited), self.now)
             if edited == old:
                 return Outcome("edited", order, (Rejected(old, "EDIT_HAS_NO_EFFECT"),))
-            outcome = self._wait_otherwise(account, old, edited) if order.is_trigger else self._stand_otherwise(
-                account, order, edited
+            outcome = (
+                self._wait_otherwise(account, old, edited)
+                if order.is_trigger
+                else self._stand_otherwise(account, order, edited)
             )
             self.settle_trades()
             return outcome
@@ -397,9 +399,7 @@ class Exchange:
         before = edited.snapshot()
         taken = matching.carry_out(self, account, edited, planned)
         if taken:
-            account.record(
-                "updated", self.now, edited, "partial_fill" if edited.remaining else "full_fill", old=before
-            )
+            account.record("updated", self.now, edited, "partial_fill" if edited.remaining else "full_fill", old=before)
         if edited.remaining == 0:
             self.close_order(account, edited, "FULLY_EXECUTED", "FULL_FILL")
         elif edited.limit_price == old.limit_price and edited.size < old.size:
@@ -457,18 +457,26 @@ class Exchange:
         self._unsettled.append(trade)
 
     def settle_trades(self) -> None:
-        """See to what trades have caused: triggers that watch the last price, orders with nothing left to reduce."""
+        """See to what trades have caused.
+
+        Triggers that watch the last price fire, orders with nothing left to reduce are withdrawn, and whom a trade
+        has cost too much is liquidated.
+        """
         while self._unsettled:
             trade = self._unsettled.popleft()
             for account in self.accounts.values():
                 for order in list(account.orders.values()):
-                    if order.contract.symbol != trade.symbol or account.orders.get(order.order_id) is not order:
-                        continue
-                    if order.is_trigger:
-                        if order.trigger_signal == "last" and meeting.is_met(order, trade.price):
-                            self.fire(account, order)
-                    elif order.reduce_only and not checks.opposed(account, order.contract, order.side):
-                        self.close_order(account, order, "CANCELLED", "WOULD_NOT_REDUCE_POSITION")
+                    if order.contract.symbol == trade.symbol and account.orders.get(order.order_id) is order:
+                        self._notice(account, order, trade)
+                if account.positions and self.safe.get(account.name, (-1,))[0] != account.revision:
+                    liquidation.protect(self, account)
+
+    def _notice(self, account: Account, order: Order, trade: matching.OwnTrade) -> None:
+        if order.is_trigger:
+            if order.trigger_signal == "last" and meeting.is_met(order, trade.price):
+                self.fire(account, order)
+        elif order.reduce_only and not checks.opposed(account, order.contract, order.side):
+            self.close_order(account, order, "CANCELLED", "WOULD_NOT_REDUCE_POSITION")
 
     def _protected_price(self, contract: Contract, side: Side) -> float:
         """Limit of a market order: 1 % beyond the best quote, on the tick, rounded away from the market."""

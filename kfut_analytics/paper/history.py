@@ -188,7 +188,8 @@ def position_updates(account: Account, symbol: str | None) -> Iterator[Event[Pos
         if not traded and row.info != FUNDING_INFO:
             continue
         size, entry, opened = held.get(row.contract, (0.0, 0.0, row.date))
-        new_size, new_entry, reason, cash = size, entry, "fundingRealisation", row
+        new_size, new_entry, reason = size, entry, "fundingRealisation"
+        cash: LogRow | None = row
         if traded:
             new_size, new_entry = row.new_balance, row.new_average_entry_price or 0.0
             reason = "settlement" if row.info == "settlement" else "trade"

@@ -208,6 +208,11 @@ def protect(exchange: Exchange, account: Account) -> None:
                 _sell_collateral(exchange, account)
 
 
+def falls_short(exchange: Exchange, account: Account) -> bool:
+    """Whether the equity of any pool is not above its maintenance margin."""
+    return any(_room(exchange, account, pool) <= 0 for pool in pools(account))
+
+
 def withdraw_uncovered(exchange: Exchange, account: Account) -> None:
     """Withdraw the orders that add risk where the equity is below the initial margin of the positions alone."""
     for wallet in {order.contract.wallet for order in account.orders.values() if not order.is_trigger}:

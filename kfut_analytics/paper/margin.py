@@ -16,6 +16,7 @@ from kfut_analytics.paper.instruments import ASSETS, INVERSE_WALLETS, Asset, Con
 from kfut_analytics.paper.market import Market
 from kfut_analytics.paper.orders import Order
 
+
 @dataclass(frozen=True, slots=True)
 class Collateral:
     """A currency of the multi-collateral wallet.

@@ -181,9 +181,7 @@ def execute(exchange: Exchange, contract: Contract, taker: Side, size: float, pr
     mark = exchange.prices.mark(contract)
     rate = exchange.prices.funding(contract)
     execution = Execution(exchange.new_id(), size, price, exchange.now, mark, rate)
-    exchange.note_trade(
-        OwnTrade(execution.uid, contract.symbol, exchange.now, price, size, taker == "buy", kind, mark)
-    )
+    exchange.note_trade(OwnTrade(execution.uid, contract.symbol, exchange.now, price, size, taker == "buy", kind, mark))
     return execution
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +65,7 @@ def is_met(order: Order, price: float) -> bool:
     return price >= order.stop_price if order.triggers_above else price <= order.stop_price
 
 
-def _signal(market: Market, order: Order, t):  # type: ignore[no-untyped-def]
+def _signal(market: Market, order: Order, t: Any) -> Any:
     if order.trigger_signal == "index":
         return market.index(order.contract.asset, t)
     return market.mark(order.contract, t)
@@ -108,7 +109,8 @@ def _reached_by_trades(market: Market, order: Order, start: float, end: float) -
 
 def _fired_by_trades(market: Market, order: Order, start: float, end: float) -> float | None:
     flow = market.flow(order.contract, start, end)
-    stops = order.stop_price if order.trailing is None else _trail(order, flow.price)
+    assert order.stop_price is not None
+    stops: Any = order.stop_price if order.trailing is None else _trail(order, flow.price)
     return _first(flow.time, flow.price >= stops if order.triggers_above else flow.price <= stops)
 
 
@@ -142,7 +144,7 @@ def _crossing(times: Floats, prices: Floats, level: float | Floats, *, rising: b
     already = before >= goal if rising else before <= goal
     if already or before == after:
         return end
-    moment = start + (goal - before) / (after - before) * (end - start)
+    moment = start + float((goal - before) / (after - before)) * (end - start)
     return min(max(math.ceil(moment * 1000) / 1000, math.floor(start * 1000 + 1) / 1000), end)
 
 

@@ -5,20 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from kfut_analytics.contracts import notional
-
 if TYPE_CHECKING:
-    from kfut_analytics.paper.account import Account
-    from kfut_analytics.paper.exchange import Exchange
     from kfut_analytics.paper.instruments import Contract
 
 PNL_CURRENCIES = ("USD", "EUR", "GBP", "USDC", "USDT", "BTC", "ETH")
 REJECT_TAKER = "REJECT_TAKER"
 SELF_TRADE_STRATEGIES = (REJECT_TAKER, "CANCEL_MAKER_SELF", "CANCEL_MAKER_CHILD", "CANCEL_MAKER_ANY")
-
-
-class LeverageError(Exception):
-    """The wallet does not cover the margin that a leverage would require."""
 
 
 @dataclass(slots=True)
@@ -43,29 +35,3 @@ class Preferences:
 def tier_leverage(contract: Contract, value: float) -> float:
     """Largest leverage that the margin schedule allows for a position of a value (contracts, if inverse)."""
     return 1 / next(tier.initial_margin for tier in reversed(contract.tiers) if abs(value) >= tier.threshold)
-
-
-def allowed_leverage(exchange: Exchange, account: Account, contract: Contract) -> float:
-    """Largest leverage for the position that the account holds now."""
-    mark = exchange.prices.mark(contract)
-    return tier_leverage(contract, float(notional(account.position_size(contract), mark, inverse=contract.inverse)))
-
-
-def change_leverage(exchange: Exchange, account: Account, contract: Contract, leverage: float | None) -> None:
-    """Isolate a contract at a leverage, or with ``None`` let it share the wallet's margin.
-
-    Raises
-    ------
-    LeverageError
-        If its margin would then not be covered; nothing has changed.
-    """
-    chosen, before = account.preferences.leverage, dict(account.preferences.leverage)
-    available = exchange.flex(account).available
-    chosen.pop(contract.symbol, None)
-    if leverage is not None:
-        chosen[contract.symbol] = leverage
-    if exchange.flex(account).available < min(0.0, available):
-        chosen.clear()
-        chosen.update(before)
-        raise LeverageError
-    account.revision += 1

@@ -211,8 +211,9 @@ def test_the_journal_of_triggers(exchange, account):
 
 
 def test_a_settlement_is_a_position_update(exchange, account):
-    contract = next(c for c in exchange.contracts.values() if c.symbol.startswith("FF_XBT"))
-    send(exchange, account, contract.symbol, "buy", 0.1)
+    dated = [c for c in exchange.contracts.values() if c.symbol.startswith("FF_XBT") and not exchange.is_expired(c)]
+    contract = min(dated, key=lambda c: c.expiry)
+    send(exchange, account, contract.symbol, "buy", 0.01)
     exchange.advance(contract.expiry - exchange.now + 1)
     opened, settled = (event.what for event in history.position_updates(account, contract.symbol))
     assert (opened.change, settled.change, settled.reason) == ("open", "close", "settlement")

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from kfut_analytics.paper.book import Book
 from kfut_analytics.paper.clock import DAY, HOUR, iso
 from kfut_analytics.paper.instruments import ASSETS, last_friday, listing
 from kfut_analytics.paper.simulated import SimulatedMarket
@@ -57,27 +56,3 @@ def test_the_listing_has_every_kind(contracts):
     assert iso(linear.expiry)[11:16] == "08:00"
     assert iso(inverse.expiry)[11:16] == "16:00"
     assert inverse.wallet == contracts["PI_XBTUSD"].wallet == "fi_xbtusd"
-
-
-def test_books_quote_around_the_fair_price_on_tick_and_step(market, contracts):
-    for contract in contracts.values():
-        book = Book(contract, market)
-        book.refresh(NOW)
-        fair = market.fair(contract, NOW)
-        assert book.bids[0][0] < fair < book.asks[0][0]
-        for price, size in book.bids + book.asks:
-            assert round(price / float(contract.tick), 6) == round(price / float(contract.tick))
-            assert size >= float(contract.step)
-        assert [p for p, _ in book.asks] == sorted({p for p, _ in book.asks})
-
-
-def test_what_is_taken_stays_taken_within_the_second(market, contracts):
-    book = Book(contracts["PF_XBTUSD"], market)
-    book.refresh(NOW)
-    (first, size), (second, _) = book.asks[:2]
-    assert book.take("buy", size + 0.001, second) == [(first, size), (second, 0.001)]
-    book.refresh(NOW + 0.3)
-    assert book.best("buy") == second
-    assert book.take("buy", 1, first) == []
-    book.refresh(NOW + 1)
-    assert book.best("buy") != second or book.asks[0][1] != size

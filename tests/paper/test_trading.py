@@ -11,8 +11,8 @@ from kfut_analytics import paper
 from kfut_analytics.paper.auth import ApiKey
 from kfut_analytics.paper.clock import ManualClock
 from kfut_analytics.paper.demo import open_empty
+from kfut_analytics.paper.leverage import LeverageError, change_leverage
 from kfut_analytics.paper.orders import OrderRequest
-from kfut_analytics.paper.preferences import LeverageError, change_leverage
 from kfut_analytics.paper.server import PaperServer
 from kfut_analytics.paper.wallets import TransferError, move
 

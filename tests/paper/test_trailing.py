@@ -41,7 +41,9 @@ def test_the_stop_follows_the_best_price_and_fires_once(exchange, account, trail
     while account.orders:
         exchange.advance(step)
         if account.orders:
-            marks = exchange.market.mark(contract, np.append(NOW, exchange.market.times(NOW, exchange.now)))
+            marks = exchange.market.mark(
+                contract, np.array([NOW, *exchange.market.knots(NOW, exchange.now), exchange.now])
+            )
             assert account.orders[order.order_id].stop_price == pytest.approx(best(marks) * (1 + sign * 0.01), abs=1)
     [fill] = account.fills
     assert (fill.order_id, fill.side) == (order.order_id, side)

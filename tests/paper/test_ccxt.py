@@ -270,13 +270,13 @@ def test_open_orders(client, account):
 
 
 def test_my_trades_page_by_page(client, account):
-    found, more = [], {}
-    while page := client.fetch_my_trades(params=more):
-        assert len(page) <= 100
-        found = page + found
-        more = {"lastFillTime": page[0]["datetime"]}
-    assert len(found) == len(account.fills) > 100
-    by_id = {trade["id"]: trade for trade in found}
+    by_id, more = {}, {}
+    while new := {trade["id"]: trade for trade in client.fetch_my_trades(params=more) if trade["id"] not in by_id}:
+        assert len(new) <= 100
+        by_id |= new
+        # The bound is exclusive, and one order may have several fills in a millisecond: a page may end among them.
+        more = {"lastFillTime": client.iso8601(min(trade["timestamp"] for trade in new.values()) + 1)}
+    assert len(by_id) == len(account.fills) > 100
     for fill in account.fills:
         trade, contract = by_id[fill.fill_id], fill.order.contract
         assert (trade["order"], trade["side"], trade["takerOrMaker"]) == (fill.order_id, fill.side, fill.liquidity)

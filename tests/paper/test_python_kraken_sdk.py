@@ -153,12 +153,13 @@ def test_positions_and_orders(sdk, account):
 
 
 def test_fills_page_by_page(sdk, account):
-    found, before = [], None
-    while page := sdk.trade.get_fills(before)["fills"]:
-        found += page
-        before = page[-1]["fillTime"]
-    told = {row["fill_id"]: (row["order_id"], row["side"], row["size"], row["price"]) for row in found}
-    assert len(told) == len(found)
+    found, before = {}, None
+    while new := {row["fill_id"]: row for row in sdk.trade.get_fills(before)["fills"] if row["fill_id"] not in found}:
+        found |= new
+        # The bound is exclusive, and one order may have several fills in a millisecond: a page may end among them.
+        oldest = datetime.fromisoformat(min(row["fillTime"] for row in new.values()))
+        before = (oldest + timedelta(milliseconds=1)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    told = {uid: (row["order_id"], row["side"], row["size"], row["price"]) for uid, row in found.items()}
     assert told == {fill.fill_id: (fill.order_id, fill.side, fill.size, fill.price) for fill in account.fills}
 
 

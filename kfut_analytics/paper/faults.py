@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 import threading
 from collections import Counter, deque
@@ -17,6 +18,8 @@ from kfut_analytics.paper.exchange import Exchange, UnknownSymbolError
 from kfut_analytics.paper.limits import Limits
 from kfut_analytics.paper.scenario import Kind, Maintenance, MarketPlan, Mixture, Rule, Scenario
 from kfut_analytics.paper.states import NORMAL, Bound, Downtime, MarketState
+
+logger = logging.getLogger("kfut_analytics.paper")
 
 LOG_LENGTH = 100_000
 
@@ -282,7 +285,8 @@ class Faults:
         ----------
         scenario
             ``faults``, ``random``, ``markets`` and ``maintenance`` are lists of mappings with the parameters of
-            `plan`, `at_random`, `market` and `maintenance`; ``skew`` and ``enforce_limits`` are those methods'.
+            `plan`, `at_random`, `market` and `maintenance`; ``skew`` and ``enforce_limits`` are those methods', and
+            a ``name`` is for the reader.
 
         Raises
         ------
@@ -305,6 +309,7 @@ class Faults:
             self._announce(downtime)
         if read.enforce_limits is not None:
             self.enforce_limits(read.enforce_limits)
+        logger.info("scenario of faults: %s", read.name or "without a name")
 
     def clear(self) -> None:
         """Forget what is planned and count calls anew: markets, API and clock are normal again. The log stays."""

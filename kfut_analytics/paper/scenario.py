@@ -180,6 +180,7 @@ class Maintenance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that goes wrong, as one mapping; what `Faults.load` reads."""
 
+    name: str = ""
     faults: tuple[Rule, ...] = ()
     random: tuple[Mixture, ...] = ()
     markets: tuple[MarketPlan, ...] = ()

@@ -36,6 +36,8 @@ logger = logging.getLogger("kfut_analytics.paper")
 
 TICK_SECONDS = 1.0
 SHORTEST_TICK_SECONDS = 0.05
+KEEP_ALIVE_SECONDS = 75
+"""Seconds an idle connection stays open: who reads for a while and then sends an order must not find it closing."""
 
 
 def application(exchange: Exchange, keys: dict[str, ApiKey], limits: Limits, faults: Faults) -> Starlette:
@@ -144,6 +146,7 @@ class PaperServer:
             log_config=None,
             access_log=False,
             date_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=1,
         )
         self._server = uvicorn.Server(config)

@@ -194,7 +194,7 @@ def test_our_client_reads_again_after_a_passing_fault_alone(wire, session, kind)
 def test_an_answer_that_is_later_than_the_client_waits(wire, kind):
     impatient = rest_session(wire.server, timeout=(1, 0.1))
     with contextlib.closing(impatient):
-        wire.server.faults.plan("sendorder", kind, seconds=0.2)
+        wire.server.faults.plan("sendorder", kind, seconds=0.3)
         with pytest.raises(errors.RequestTimeout) as caught:
             impatient.request(OPERATIONS["sendorder"], {**BID, "cliOrdId": f"late {kind}"})
     assert not caught.value.retry_safe
@@ -205,25 +205,25 @@ def test_an_answer_that_is_later_than_the_client_waits(wire, kind):
 
 def test_a_late_call_and_a_late_answer_differ_in_when_they_are_processed(wire):
     faults, clock = wire.server.faults, time.monotonic
-    for kind, processed_late in (("delay", True), ("delay-after", False)):
+    for kind in ("delay", "delay-after"):
         faults.plan("sendorder", kind, seconds=0.3)
         before, begin = len(faults.log), clock()
         thread = threading.Thread(target=wire.send, kwargs=BID)
         thread.start()
         wait_until(lambda before=before: len(faults.log) > before)
         last(faults)
-        assert (clock() - begin >= 0.3) == processed_late
+        assert clock() - begin >= 0.3 if kind == "delay" else thread.is_alive()
         thread.join()
         assert clock() - begin >= 0.3
 
 
 def test_a_trickle_outlasts_a_timeout_between_bytes(wire):
-    patient = rest_session(wire.server, timeout=(1, 0.2))
+    patient = rest_session(wire.server, timeout=(1, 0.3))
     with contextlib.closing(patient):
-        wire.server.faults.plan("openorders", "trickle", seconds=0.4)
+        wire.server.faults.plan("openorders", "trickle", seconds=0.5)
         begin = time.monotonic()
         assert patient.request(OPERATIONS["openorders"])["result"] == "success"
-        assert time.monotonic() - begin >= 0.4
+        assert time.monotonic() - begin >= 0.5
 
 
 @pytest.mark.parametrize(
@@ -333,10 +333,11 @@ def test_a_trickle_comes_in_pieces(server):
 
 def test_a_client_that_leaves_in_the_middle_of_its_order_has_asked_nothing(server):
     server.faults.plan("sendorder", "drop-after")
+    before = len(server.faults.log)
     host, port = server.base_url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=5) as plain:
         plain.sendall(f"POST {V3}/sendorder HTTP/1.1\r\nHost: {host}\r\nContent-Length: 99\r\n\r\norder".encode())
-        time.sleep(0.05)
+        wait_until(lambda: len(server.faults.log) > before)
     happened = last(server.faults)
     assert (happened.kind, happened.processed, happened.asked) == ("drop-after", False, "")
 
@@ -356,7 +357,7 @@ def test_closing_the_server_ends_what_waits(caplog):
         last(server.faults)
         begin = time.monotonic()
         server.close()
-        assert time.monotonic() - begin < 1
+        assert time.monotonic() - begin < 5
     assert [happened.processed for happened in server.faults.log] == [False, True, True]
     for plain in waiting:
         with plain:

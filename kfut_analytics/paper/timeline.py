@@ -15,6 +15,7 @@ from kfut_analytics.paper import liquidation, matching, meeting
 from kfut_analytics.paper.account import Account, Execution
 from kfut_analytics.paper.clock import HOUR
 from kfut_analytics.paper.orders import Order
+from kfut_analytics.paper.states import NORMAL
 
 if TYPE_CHECKING:
     from kfut_analytics.paper.exchange import Exchange
@@ -39,6 +40,8 @@ class _Agenda:
     def watch_order(self, account: Account, order: Order) -> None:
         """Find out when the market will reach an order."""
         exchange = self._exchange
+        if exchange.states.get(order.contract.symbol, NORMAL).suspended:
+            return
         moment = meeting.first_meeting(exchange.market, order, exchange.now, self._end)
         if moment is not None:
             self._add(moment, "order", account, order)

@@ -5,7 +5,7 @@ Where it is asked in an unusual way, it is because it does not manage on the rea
 
 import csv
 import io
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 

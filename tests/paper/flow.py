@@ -29,9 +29,13 @@ DEPOSITS = (
 
 
 class RandomFlow:
-    """Several accounts that do whatever comes to mind, mostly near the market and often too large."""
+    """Several accounts that do whatever comes to mind, mostly near the market and often too large.
 
-    def __init__(self, seed):
+    ``greed`` scales the sizes.
+    """
+
+    def __init__(self, seed, greed=1.0):
+        self.greed = greed
         self.random = random.Random(seed)
         self.exchange = Exchange(seed=seed, clock=ManualClock(START))
         self.deposited = defaultdict(float)
@@ -41,15 +45,19 @@ class RandomFlow:
             for wallet, currency, amount in DEPOSITS:
                 if currency != "fee" or account.name == "two":
                     self.deposit(account, wallet, currency, amount)
-        listed = self.exchange.contracts.values()
-        self.contracts = [
+        self.statuses = defaultdict(int)
+
+    @property
+    def contracts(self):
+        """Contracts of every kind that are listed now, of dated ones those that expire next."""
+        now, listed = self.exchange.now, self.exchange.contracts.values()
+        return [
             min(
-                (c for c in listed if c.symbol.startswith(prefix) and (c.expiry or math.inf) > START),
+                (c for c in listed if c.symbol.startswith(prefix) and (c.expiry or math.inf) > now >= c.opening),
                 key=lambda c: c.expiry or math.inf,
             )
             for prefix in PREFIXES
         ]
-        self.statuses = defaultdict(int)
 
     def deposit(self, account, wallet, currency, amount):
         account.transfer(self.exchange.now, wallet, currency, amount)
@@ -94,7 +102,7 @@ class RandomFlow:
         return max(round_to_step(best * (1 + distance), contract.tick), contract.tick)
 
     def size(self, contract):
-        value = math.exp(self.random.uniform(math.log(5), math.log(60_000)))
+        value = self.greed * math.exp(self.random.uniform(math.log(5), math.log(60_000)))
         size = value if contract.inverse else value / self.exchange.prices.mark(contract)
         return max(round_to_step(size, contract.step), contract.step)
 

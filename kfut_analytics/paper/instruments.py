@@ -96,6 +96,9 @@ class Contract:
     funding_coefficient: int = 8
     max_funding_rate: float = 0.005
 
+    def __hash__(self) -> int:
+        return hash(self.symbol)  # all fields would take long, and tables of prices are looked up by contract
+
     @property
     def step(self) -> Decimal:
         """Smallest size increment."""

@@ -36,17 +36,18 @@ def fills(call: Call) -> Json:
 def check_key(call: Call) -> Json:
     """GET /api-keys/v3/check."""
     return {
-        "apiKey": call.request.headers["APIKey"],
+        "apiKey": call.key.public,
         "accountUid": call.account.uid,
         "createdAt": iso(call.account.opened),
-        "permissions": {"general": "FULL_ACCESS", "transfer": "NO_ACCESS"},
+        "permissions": {"general": call.key.general, "transfer": call.key.transfer},
     }
 
 
 def trading_instruments(call: Call) -> Json:
     """GET /trading/instruments."""
-    contracts = call.exchange.contracts.values()
-    return {"instruments": [wire_reference.trading_instrument(call.exchange, contract) for contract in contracts]}
+    exchange = call.exchange
+    listed = [contract for contract in exchange.contracts.values() if not exchange.is_expired(contract)]
+    return {"instruments": [wire_reference.trading_instrument(exchange, contract) for contract in listed]}
 
 
 def fee_volumes(call: Call) -> Json:
@@ -62,8 +63,3 @@ def notifications(call: Call) -> Json:
 def unwindqueue(call: Call) -> Json:
     """GET /unwindqueue."""
     return {"queue": wire_reference.unwind_queue(call.exchange, call.account)}
-
-
-def subaccounts(call: Call) -> Json:
-    """GET /subaccounts: there are none."""
-    return {"masterAccountUid": call.account.uid, "subaccounts": []}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from http import HTTPStatus
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,16 @@ from kfut_analytics.paper import wire, wire_reference
 from kfut_analytics.paper.call import Call, Json, NotFoundError, json_response
 from kfut_analytics.paper.clock import DAY, HOUR, iso
 from kfut_analytics.paper.exchange import UnknownSymbolError
+from kfut_analytics.paper.instruments import Contract
 from kfut_analytics.paper.market import RESOLUTIONS
-from kfut_analytics.paper.params import BadArgumentError
+from kfut_analytics.paper.params import BadArgumentError, MissingArgumentError
+from kfut_analytics.paper.refusals import charts_error
 
 TRADES_PER_PAGE = 100
 CANDLES_LIMIT = ANALYTICS_LIMIT = 2000
 ANALYTICS_TYPES = ("open-interest", "future-basis")
 TICK_TYPES = ("spot", "mark", "trade")
+CONTRACT_TYPES = ("futures_inverse", "futures_vanilla", "flexible_futures", "options", "all")
 
 
 def tick_types(call: Call) -> list[str]:
@@ -28,22 +32,31 @@ def tick_types(call: Call) -> list[str]:
 
 def instruments(call: Call) -> Json:
     """GET /instruments."""
-    wanted = call.params.all("contractType")
-    rows = [wire.instrument(call.exchange, contract) for contract in call.exchange.contracts.values()]
-    return {"instruments": [row for row in rows if not wanted or row["type"] in wanted or "all" in wanted]}
+    contracts = _listed(call, expired=bool(call.params.flag("expired")))
+    return {"instruments": [wire.instrument(call.exchange, contract) for contract in contracts]}
 
 
 def tickers(call: Call) -> Json:
     """GET /tickers."""
     wanted = {symbol.upper() for symbol in call.params.all("symbol")}
-    rows = [
-        wire.ticker(call.exchange, contract)
-        for contract in call.exchange.contracts.values()
-        if (not wanted or contract.symbol in wanted) and not call.exchange.is_expired(contract)
-    ]
+    contracts = [contract for contract in _listed(call) if not wanted or contract.symbol in wanted]
+    rows = [wire.ticker(call.exchange, contract) for contract in contracts]
     assets = {contract.asset.code: contract.asset for contract in call.exchange.contracts.values()}
     indices = [row for asset in assets.values() for row in wire.index_tickers(call.exchange, asset)]
     return {"tickers": rows + [row for row in indices if not wanted or row["symbol"].upper() in wanted]}
+
+
+def _listed(call: Call, *, expired: bool = False) -> list[Contract]:
+    """The contracts of the types asked for, those that have expired only on demand."""
+    kinds = call.params.all("contractType")
+    if not set(kinds) <= set(CONTRACT_TYPES):
+        raise BadArgumentError("Argument invalid: contractType")
+    return [
+        contract
+        for contract in call.exchange.contracts.values()
+        if (not kinds or "all" in kinds or wire.contract_type(contract) in kinds)
+        and (expired or not call.exchange.is_expired(contract))
+    ]
 
 
 def ticker(call: Call) -> Json:
@@ -106,8 +119,8 @@ def candles(call: Call) -> Json:
         raise NotFoundError
     seconds, contract = RESOLUTIONS[path["resolution"]], call.exchange.contract(path["symbol"])
     now = call.exchange.now
-    count = call.params.count(CANDLES_LIMIT, CANDLES_LIMIT)
-    start, end = call.params.integer("from"), call.params.integer("to")
+    count = call.params.count(CANDLES_LIMIT, CANDLES_LIMIT, least=0)
+    start, end = call.params.number("from"), call.params.number("to")
     last = min(now, now if end is None else float(end))
     oldest = math.ceil(call.exchange.market.begin / seconds) * seconds
     if start is None:
@@ -115,7 +128,7 @@ def candles(call: Call) -> Json:
         begin = max((last // seconds - count + 1) * seconds, oldest)
         more = begin > oldest
     else:
-        begin = max(math.ceil(start / seconds) * seconds, oldest)
+        begin = max(math.ceil(min(float(start), now + seconds) / seconds) * seconds, oldest)
         more = begin + count * seconds <= last
     stop = min(last, begin + (count - 1) * seconds)
     table = call.exchange.market.candles(path["tick_type"], contract, seconds, begin, now, stop)
@@ -124,8 +137,8 @@ def candles(call: Call) -> Json:
 
 def instruments_status(call: Call) -> Json:
     """GET /instruments/status."""
-    contracts = call.exchange.contracts.values()
-    return {"instrumentStatus": [wire_reference.instrument_status(call.exchange, contract) for contract in contracts]}
+    listed = _listed(call)
+    return {"instrumentStatus": [wire_reference.instrument_status(call.exchange, contract) for contract in listed]}
 
 
 def instrument_status(call: Call) -> Json:
@@ -147,16 +160,18 @@ def analytics(call: Call) -> Response:
     path, params, market, now = call.request.path_params, call.params, call.exchange.market, call.exchange.now
     kind = path["analytics_type"]
     if kind not in ANALYTICS_TYPES:
-        return _analytics_error(404, "analytics_type", kind)
+        return charts_error(HTTPStatus.NOT_FOUND, "no such analytics", "analytics_type", kind)
     try:
         contract = call.exchange.contract(path["symbol"])
     except UnknownSymbolError:
-        return _analytics_error(404, "symbol", path["symbol"])
+        return charts_error(HTTPStatus.NOT_FOUND, "no such market", "symbol", path["symbol"])
     since, interval, end = params.integer("since"), params.integer("interval"), params.integer("to")
     if since is None:
-        return _analytics_error(400, "since", "")
-    if interval is None or interval not in RESOLUTIONS.values():
-        return _analytics_error(400, "interval", params.get("interval") or "")
+        raise MissingArgumentError("since")
+    if interval is None:
+        raise MissingArgumentError("interval")
+    if interval not in RESOLUTIONS.values():
+        raise BadArgumentError("Argument invalid: interval")
     first = math.ceil(max(since, market.begin + DAY, contract.opening) / interval)
     last = math.floor(min(now, now if end is None else end) / interval)
     places = range(first, last + 1)
@@ -167,15 +182,3 @@ def analytics(call: Call) -> Response:
         data = {"basis": wire.decimals(market.basis(contract, times))}
     result = {"timestamp": [int(time) for time in times], "more": len(places) > ANALYTICS_LIMIT, "data": data}
     return json_response({"result": result, "errors": []})
-
-
-def _analytics_error(status: int, field: str, value: str) -> Response:
-    error = {
-        "severity": "error",
-        "error_class": "Query",
-        "type": "NotFound" if status == 404 else "InvalidArgument",
-        "field": field,
-        "value": value,
-    }
-    result = {"timestamp": [], "more": False, "data": []}
-    return json_response({"result": result, "errors": [error]}, status)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from typing import Any
 
 from kfut_analytics.paper import wire
 from kfut_analytics.paper.call import Call, Json, RefusedError
 from kfut_analytics.paper.clock import iso
+from kfut_analytics.paper.orders import Outcome
 from kfut_analytics.paper.params import (
     BadArgumentError,
     Params,
     edit_request,
+    instructions,
     order_ids,
     order_request,
 )
@@ -29,10 +29,12 @@ _BATCH_ARGUMENTS = {
     "Argument invalid: stopPrice": "invalidPrice",
 }
 _BATCH_WORDS = {"clientOrderIdTooBig": "clientOrderIdTooLong"}
+_TOO_LATE = Outcome("wouldProcessAfterSpecifiedTime")
 
 
 def sendorder(call: Call) -> Json:
     """POST /sendorder."""
+    _may_trade(call)
     request = order_request(call.params)
     outcome = call.exchange.submit(call.account, request)
     status = wire.send_status(outcome, received=call.exchange.now, cli_ord_id=request.cli_ord_id)
@@ -41,8 +43,9 @@ def sendorder(call: Call) -> Json:
 
 def editorder(call: Call) -> Json:
     """POST /editorder."""
-    order_id, cli_ord_id = call.params.get("orderId"), call.params.get("cliOrdId")
-    outcome = call.exchange.edit(call.account, edit_request(call.params, "orderId"))
+    _may_trade(call)
+    order_id, cli_ord_id = order_ids(call.params, "orderId")
+    outcome = _edit(call, call.params, "orderId")
     status = wire.edit_status(outcome, received=call.exchange.now, order_id=order_id, cli_ord_id=cli_ord_id)
     return {"editStatus": status}
 
@@ -70,7 +73,7 @@ def orders_status(call: Call) -> Json:
 def cancelorder(call: Call) -> Json:
     """POST /cancelorder."""
     order_id, cli_ord_id = order_ids(call.params, "order_id")
-    outcome = call.exchange.cancel(call.account, order_id=order_id, cli_ord_id=cli_ord_id)
+    outcome = _cancel(call, call.params)
     status = wire.cancel_status(outcome, received=call.exchange.now, order_id=order_id, cli_ord_id=cli_ord_id)
     return {"cancelStatus": status}
 
@@ -95,29 +98,8 @@ def cancelallordersafter(call: Call) -> Json:
 
 def batchorder(call: Call) -> Json:
     """POST /batchorder: every instruction is understood before the first one is carried out."""
-    try:
-        # Numbers stay the texts they are.
-        batch = json.loads(call.params.require("json"), parse_float=str, parse_int=str)
-    except (json.JSONDecodeError, RecursionError):
-        raise RefusedError("Json Parse Error") from None
-    instructions = batch.get("batchOrder") if isinstance(batch, dict) else None
-    if not isinstance(instructions, list):
-        raise BadArgumentError("Argument invalid: json")
-    deadline = call.params.get("ProcessBefore") or call.params.get("processBefore")
-    prepared = [_prepared(call, _instruction(item, deadline)) for item in instructions]
+    prepared = [_prepared(call, params) for params in instructions(call.params)]
     return {"batchStatus": [carry_out() for carry_out in prepared]}
-
-
-def _instruction(item: Any, deadline: str | None) -> Params:
-    """An instruction as the parameters of a single call."""
-    if not isinstance(item, dict):
-        raise BadArgumentError("Argument invalid: batchOrder")
-    texts = {
-        name: str(value).lower() if isinstance(value, bool) else str(value)
-        for name, value in item.items()
-        if value is not None
-    }
-    return Params([*texts.items(), *([("processBefore", deadline)] if deadline else [])])
 
 
 def _prepared(call: Call, params: Params) -> Callable[[], Json]:
@@ -125,6 +107,7 @@ def _prepared(call: Call, params: Params) -> Callable[[], Json]:
     exchange, account = call.exchange, call.account
     match params.choice("order", ("send", "edit", "cancel")):
         case "send":
+            _may_trade(call)
             tag = params.require("order_tag")
             try:
                 request = order_request(params)
@@ -142,14 +125,34 @@ def _prepared(call: Call, params: Params) -> Callable[[], Json]:
 
             return send
         case "edit":
+            _may_trade(call)
             edit = edit_request(params, "order_id")
             return lambda: wire.batch_status(
-                exchange.edit(account, edit), order_id=edit.order_id, cli_ord_id=edit.cli_ord_id
+                _edit(call, params, "order_id"), order_id=edit.order_id, cli_ord_id=edit.cli_ord_id
             )
         case _:
             order_id, cli_ord_id = order_ids(params, "order_id")
-            return lambda: wire.batch_status(
-                exchange.cancel(account, order_id=order_id, cli_ord_id=cli_ord_id),
-                order_id=order_id,
-                cli_ord_id=cli_ord_id,
-            )
+            return lambda: wire.batch_status(_cancel(call, params), order_id=order_id, cli_ord_id=cli_ord_id)
+
+
+def _may_trade(call: Call) -> None:
+    """An account whose trading is switched off sends and changes no orders; it may still withdraw them."""
+    if not call.account.trading_enabled:
+        raise RefusedError("accountInactive")
+
+
+def _edit(call: Call, params: Params, name: str) -> Outcome:
+    request = edit_request(params, name)
+    return _TOO_LATE if _is_late(call, params) else call.exchange.edit(call.account, request)
+
+
+def _cancel(call: Call, params: Params) -> Outcome:
+    order_id, cli_ord_id = order_ids(params, "order_id")
+    if _is_late(call, params):
+        return _TOO_LATE
+    return call.exchange.cancel(call.account, order_id=order_id, cli_ord_id=cli_ord_id)
+
+
+def _is_late(call: Call, params: Params) -> bool:
+    deadline = params.deadline()
+    return deadline is not None and call.exchange.now > deadline

@@ -1,4 +1,4 @@
-"""Checking ``APIKey``, ``Authent`` and ``Nonce`` as the exchange does (api-facts 2)."""
+"""Checking ``APIKey``, ``Authent`` and ``Nonce`` as the exchange does, and what a key may do (api-facts 1.3 and 2)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,18 @@ import binascii
 import hashlib
 import hmac
 import secrets
+import time
 from dataclasses import dataclass, field
+from typing import Literal
+
+Access = Literal["NO_ACCESS", "READ_ONLY", "FULL_ACCESS"]
+Permission = Literal["any", "read", "full", "withdraw"]
+"""The least that a key needs for an operation: to be a key, general access, or full access to transfers."""
 
 SECRET_BYTES = 64
-_REMEMBERED_NONCES = 1000
+NONCE_DISORDER = 5.0
+"""For so many seconds nonces may arrive in any order; the exchange calls it brief and gives no figure."""
+
 _NONCE_DIGITS = 30
 
 
@@ -20,10 +28,19 @@ class AuthenticationError(Exception):
 
 @dataclass(slots=True)
 class ApiKey:
-    """A key pair and the account it opens.
+    """A key pair, the account it opens, and what it may do there; an account may have several.
 
-    The highest nonces are remembered: a repeated one is refused as a duplicate, one below all of them as too low,
-    and a little disorder in between is tolerated.
+    Every key has its own nonces. Those of the last seconds may come in any order and each of them once; what is lower
+    than an older one is refused.
+
+    Attributes
+    ----------
+    account
+        Name of the account.
+    general
+        Access to orders and all that is read.
+    transfer
+        Access to withdrawals; none or full.
     """
 
     account: str
@@ -31,7 +48,22 @@ class ApiKey:
     secret: str = field(
         default_factory=lambda: base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode(), repr=False
     )
-    _nonces: list[int] = field(default_factory=list, repr=False)
+    general: Access = "FULL_ACCESS"
+    transfer: Access = "NO_ACCESS"
+    _recent: dict[int, float] = field(default_factory=dict, repr=False)
+    _threshold: int = field(default=-1, repr=False)
+
+    def permits(self, permission: Permission) -> bool:
+        """Whether the key may call an operation that needs a permission."""
+        match permission:
+            case "any":
+                return True
+            case "read":
+                return self.general != "NO_ACCESS"
+            case "full":
+                return self.general == "FULL_ACCESS"
+            case "withdraw":
+                return self.transfer == "FULL_ACCESS"
 
     def signature(self, post_data: bytes, nonce: str, path: str) -> bytes:
         """What ``Authent`` must be for a request."""
@@ -41,6 +73,13 @@ class ApiKey:
 
     def check(self, *, authent: str, nonce: str, post_data: bytes, path: str) -> None:
         """Accept a request or raise.
+
+        Parameters
+        ----------
+        post_data
+            Query and body as they were sent, not decoded. A batch whose JSON was sent as it is, is signed as it is.
+        path
+            The path as it was sent.
 
         Raises
         ------
@@ -55,14 +94,19 @@ class ApiKey:
         if not hmac.compare_digest(given, self.signature(post_data, nonce, path)):
             raise AuthenticationError("authenticationError")
         if nonce:
-            self._use(nonce)
+            self._use(nonce, time.monotonic())
 
-    def _use(self, nonce: str) -> None:
+    def _use(self, nonce: str, now: float) -> None:
         if not (nonce.isascii() and nonce.isdigit() and len(nonce) <= _NONCE_DIGITS):
             raise AuthenticationError("authenticationError")
+        for old, seen in list(self._recent.items()):
+            if seen > now - NONCE_DISORDER:
+                break
+            self._threshold = max(self._threshold, old)
+            del self._recent[old]
         number = int(nonce)
-        if number in self._nonces:
+        if number in self._recent or number == self._threshold:
             raise AuthenticationError("nonceDuplicate")
-        if self._nonces and number < self._nonces[0]:
+        if number < self._threshold:
             raise AuthenticationError("nonceBelowThreshold")
-        self._nonces = sorted([*self._nonces, number])[-_REMEMBERED_NONCES:]
+        self._recent[number] = now

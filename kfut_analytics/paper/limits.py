@@ -6,15 +6,15 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from kfut_analytics.paper.params import Params
+from kfut_analytics.paper.params import BadArgumentError, JsonParseError, MissingArgumentError, Params, instructions
 
 Pool = Literal["derivatives", "history"]
 
 POOLS: dict[Pool, tuple[float, float]] = {"derivatives": (500.0, 10.0), "history": (100.0, 600.0)}
 """Tokens of a full pool, and the seconds in which an empty one fills up."""
 
-# Tokens of the operations that are named; every other private one takes `_UNNAMED`.
-_COSTS = {
+# Tokens of the operations that are named, by method where that matters; every other private one takes `_UNNAMED`.
+_COSTS: dict[str, int | dict[str, int]] = {
     "sendorder": 10,
     "editorder": 10,
     "cancelorder": 10,
@@ -25,14 +25,16 @@ _COSTS = {
     "withdrawal": 100,
     "transfer": 10,
     "transfer/subaccount": 10,
+    "leveragepreferences": {"GET": 2, "PUT": 10},
+    "pnlpreferences": {"GET": 2, "PUT": 10},
 }
 _UNNAMED = 2
 _FILLS_BEFORE = 25
 _BATCH = 9
-_PREFERENCES = {"GET": 2, "PUT": 10}
 _LOG_COSTS = ((25, 1), (50, 2), (1000, 3), (5000, 6), (math.inf, 10))
 _LOG_DEFAULT_COUNT = 500
 _CSV = 6
+_HISTORY_UNNAMED = 1
 
 
 class LimitExceededError(Exception):
@@ -50,23 +52,39 @@ class LimitExceededError(Exception):
 
 
 def cost(method: str, path: str, params: Params) -> tuple[Pool, int] | None:
-    """The pool and the tokens that a private call takes, ``None`` for one that takes none."""
+    """The pool and the tokens that a private call takes, ``None`` for one that takes none.
+
+    Raises
+    ------
+    BadArgumentError
+        If the call says with a parameter what it costs, and that cannot be understood.
+    """
     if path.startswith("/api/history"):
-        name = path.rsplit("/", 1)[1]
-        if name == "account-log":
-            count = params.integer("count") or _LOG_DEFAULT_COUNT
-            return "history", next(tokens for most, tokens in _LOG_COSTS if count <= most)
-        return "history", _CSV if name == "accountlogcsv" else 1
+        return "history", _history_cost(path.rsplit("/", 1)[1], params)
     if not path.startswith("/derivatives"):
         return None
     name = path.split("/api/v3/", 1)[-1]
     if name == "fills" and params.get("lastFillTime"):
         return "derivatives", _FILLS_BEFORE
     if name == "batchorder":
-        return "derivatives", _BATCH + (params.get("json") or "").count('"order":')
-    if name.endswith("preferences"):
-        return "derivatives", _PREFERENCES.get(method, _UNNAMED)
-    return "derivatives", _COSTS.get(name, _UNNAMED)
+        return "derivatives", _BATCH + _batch_size(params)
+    named = _COSTS.get(name, _UNNAMED)
+    return "derivatives", named if isinstance(named, int) else named.get(method, _UNNAMED)
+
+
+def _batch_size(params: Params) -> int:
+    try:
+        return len(instructions(params))
+    except (BadArgumentError, JsonParseError, MissingArgumentError):
+        return 0  # it will be refused for this
+
+
+def _history_cost(name: str, params: Params) -> int:
+    if name == "account-log":
+        count = params.integer("count")
+        wanted = _LOG_DEFAULT_COUNT if count is None else count
+        return next(tokens for most, tokens in _LOG_COSTS if wanted <= most)
+    return _CSV if name == "accountlogcsv" else _HISTORY_UNNAMED
 
 
 @dataclass(slots=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import cast
+from typing import Any, cast
 from urllib.parse import parse_qsl
 
 from kfut_analytics.paper.book import Side
@@ -22,8 +23,8 @@ from kfut_analytics.paper.orders import (
     Trailing,
 )
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?")
-_INTEGER = re.compile(r"[+-]?\d{1,18}")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
+_INTEGER = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 _MAX_DIGITS = 40
 EVENTS_LIMIT = 1000
 DEVIATION_UNITS = ("PERCENT", "QUOTE_CURRENCY")
@@ -35,6 +36,14 @@ class BadArgumentError(Exception):
 
 class MissingArgumentError(Exception):
     """A required parameter is not there; the message is its name."""
+
+
+class FormError(Exception):
+    """The bytes are not a form."""
+
+
+class JsonParseError(Exception):
+    """A parameter that should hold JSON does not."""
 
 
 class Params:
@@ -49,13 +58,13 @@ class Params:
 
         Raises
         ------
-        BadArgumentError
+        FormError
             If the bytes are not a form.
         """
         try:
             items = [pair for part in (query, body) for pair in parse_qsl(part.decode("utf-8"), keep_blank_values=True)]
         except ValueError:
-            raise BadArgumentError("400 BAD_REQUEST") from None
+            raise FormError("400 BAD_REQUEST") from None
         return cls(items)
 
     def get(self, name: str) -> str | None:
@@ -91,10 +100,10 @@ class Params:
             raise BadArgumentError(f"Argument invalid: {name}")
         return int(text)
 
-    def count(self, default: int, limit: int) -> int:
+    def count(self, default: int, limit: int, *, least: int = 1) -> int:
         """How many rows are wanted; more than the limit gives the limit."""
         count = self.integer("count")
-        if count is not None and count < 1:
+        if count is not None and count < least:
             raise BadArgumentError("Argument invalid: count")
         return min(default if count is None else count, limit)
 
@@ -127,6 +136,10 @@ class Params:
         except (ValueError, OverflowError):
             raise BadArgumentError(f"Argument invalid: {name}") from None
 
+    def deadline(self) -> float | None:
+        """``processBefore``, which batches spell with a capital."""
+        return self.timestamp("processBefore" if self.get("processBefore") else "ProcessBefore")
+
 
 def window(params: Params) -> Window:
     """What is wanted of a list of the history.
@@ -145,6 +158,39 @@ def window(params: Params) -> Window:
             raise BadArgumentError("Argument invalid: continuation_token") from None
     count = params.count(EVENTS_LIMIT, EVENTS_LIMIT)
     return Window(params.integer("since"), params.integer("before"), newest_first, count, resume)
+
+
+def instructions(params: Params) -> list[Params]:
+    """The instructions of ``batchorder``, each as the parameters of a single call, under the deadline of them all.
+
+    Raises
+    ------
+    MissingArgumentError
+        If there is no batch.
+    JsonParseError
+        If it is not JSON.
+    BadArgumentError
+        If it is JSON of another form.
+    """
+    try:
+        # Numbers stay the texts they are.
+        batch = json.loads(params.require("json"), parse_float=str, parse_int=str, parse_constant=str)
+    except (json.JSONDecodeError, RecursionError):
+        raise JsonParseError from None
+    items = batch.get("batchOrder") if isinstance(batch, dict) else None
+    if not isinstance(items, list):
+        raise BadArgumentError("Argument invalid: json")
+    deadline = params.get("processBefore") or params.get("ProcessBefore")
+    common = [("processBefore", deadline)] if deadline else []
+    return [Params([*_texts(item), *common]) for item in items]
+
+
+def _texts(item: Any) -> list[tuple[str, str]]:
+    if not isinstance(item, dict):
+        raise BadArgumentError("Argument invalid: batchOrder")
+    texts = [(name, str(value).lower() if isinstance(value, bool) else str(value)) for name, value in item.items()]
+    # Half of a surrogate pair is JSON and no text.
+    return [(name, text.encode("utf-8", "replace").decode()) for name, text in texts if item[name] is not None]
 
 
 def order_request(params: Params) -> OrderRequest:
@@ -182,7 +228,7 @@ def order_request(params: Params) -> OrderRequest:
         cli_ord_id=params.get("cliOrdId"),
         trigger_signal=cast(Signal, params.choice("triggerSignal", ("mark", "index", "last"), "last")),
         reduce_only=bool(params.flag("reduceOnly")),
-        process_before=params.timestamp("processBefore"),
+        process_before=params.deadline(),
         trailing=trailing,
         offset=_offset(params) if order_type in TRIGGER_TYPES and trailing is None else None,
     )

@@ -20,13 +20,9 @@ from types import TracebackType
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
 
 from kfut_analytics.paper.api import Api
 from kfut_analytics.paper.auth import ApiKey
-from kfut_analytics.paper.call import json_response
-from kfut_analytics.paper.clock import iso
 from kfut_analytics.paper.exchange import Exchange
 from kfut_analytics.paper.faults import Faults
 from kfut_analytics.paper.faulty import FaultyApp
@@ -43,12 +39,6 @@ KEEP_ALIVE_SECONDS = 75
 def application(exchange: Exchange, keys: dict[str, ApiKey], limits: Limits, faults: Faults) -> Starlette:
     """The ASGI application around an engine."""
     api = Api(exchange, keys, limits)
-
-    def not_found(request: Request, error: Exception) -> Response:
-        status = error.status_code if isinstance(error, HTTPException) else 500
-        if status != 404:
-            return json_response({"result": "error", "error": "Bad Request", "serverTime": iso(exchange.now)}, status)
-        return api.not_found(request.url.path)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -68,7 +58,9 @@ def application(exchange: Exchange, keys: dict[str, ApiKey], limits: Limits, fau
         with contextlib.suppress(asyncio.CancelledError):
             await task
 
-    return Starlette(routes=api.routes(), exception_handlers={HTTPException: not_found}, lifespan=lifespan)
+    app = Starlette(routes=api.routes(), exception_handlers={HTTPException: api.http_error}, lifespan=lifespan)
+    app.router.redirect_slashes = False  # a signed request that is sent elsewhere is refused there
+    return app
 
 
 def tick_seconds(speed: float) -> float:
@@ -100,6 +92,8 @@ class PaperServer:
         The key pair of its account.
     exchange
         The engine behind it.
+    keys
+        Every accepted key pair by its public key; what is added is accepted from then on.
     faults
         What shall go wrong, and what did.
     """
@@ -108,6 +102,7 @@ class PaperServer:
     api_key: str
     api_secret: str
     exchange: Exchange
+    keys: dict[str, ApiKey]
     faults: Faults
 
     def __init__(
@@ -123,6 +118,7 @@ class PaperServer:
         self._on_close = on_close
         limits = Limits(enforced=enforce_limits)
         self.faults = Faults(exchange, limits)
+        self.keys = {key.public: key}
         self.api_key, self.api_secret = key.public, key.secret
         # With its protocol named, asyncio switches off Nagle's delay of 40 ms per answer.
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -136,7 +132,7 @@ class PaperServer:
             raise
         self.base_url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._app = FaultyApp(
-            application(exchange, {key.public: key}, limits, self.faults), self.faults, exchange, self._connection
+            application(exchange, self.keys, limits, self.faults), self.faults, exchange, self._connection
         )
         config = uvicorn.Config(
             self._app,

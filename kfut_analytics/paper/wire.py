@@ -37,12 +37,17 @@ FEE_SCHEDULES = {False: "5c3b0f56-36a5-4b39-9a41-6d2f6a6d0f01", True: "5c3b0f56-
 """Uid of the fee schedule of linear and of inverse contracts."""
 
 
+def contract_type(contract: Contract) -> str:
+    """The exchange's word for a kind of contract."""
+    return "futures_inverse" if contract.inverse else "flexible_futures"
+
+
 def instrument(exchange: Exchange, contract: Contract) -> Json:
     """A row of ``/instruments``."""
     unit = "contracts" if contract.inverse else "numNonContractUnits"
     row: Json = {
         "symbol": contract.symbol,
-        "type": "futures_inverse" if contract.inverse else "flexible_futures",
+        "type": contract_type(contract),
     }
     if contract.inverse:
         row["underlying"] = f"rr_{contract.asset.code.lower()}usd"
@@ -178,26 +183,55 @@ def _single(account: Account, wallet: str, state: SingleState) -> Json:
 
 
 def _flex(state: FlexState) -> Json:
-    required = state.required
     return {
         "type": "multiCollateralMarginAccount",
         "currencies": {
             COLLATERAL[currency].code: asdict(holding) | {"excludedCollateral": 0}
             for currency, holding in state.holdings.items()
         },
+        "excludedCollateralValue": 0,
+        **_flex_totals(state),
+    }
+
+
+def _flex_totals(state: FlexState) -> Json:
+    required = state.required
+    return {
         "initialMargin": required.initial,
         "initialMarginWithOrders": required.initial_with_orders,
         "maintenanceMargin": required.maintenance,
         "balanceValue": state.balance_value,
         "portfolioValue": state.portfolio_value,
         "collateralValue": state.collateral_value,
-        "excludedCollateralValue": 0,
         "pnl": required.pnl,
         "unrealizedFunding": required.funding,
         "totalUnrealized": required.pnl + required.funding,
         "totalUnrealizedAsMargin": required.pnl + required.funding,
         "marginEquity": state.margin_equity,
         "availableMargin": state.available,
+    }
+
+
+def subaccount(exchange: Exchange, account: Account) -> Json:
+    """A row of ``subaccounts``; its currencies are a list, unlike those of ``accounts``."""
+    state = exchange.flex(account)
+    return {
+        "accountUid": account.uid,
+        "email": f"{account.name}@paper.example",
+        "fullName": account.name,
+        "holdingAccounts": [
+            {"currency": currency, "amount": amount}
+            for (wallet, currency), amount in account.balances.items()
+            if wallet == "cash"
+        ],
+        "futuresAccounts": [
+            {"name": f"f-{currency}:usd", "availableMargin": exchange.single(account, wallet).available}
+            for wallet, currency in SINGLE_COLLATERAL_WALLETS.items()
+        ],
+        "flexAccount": {
+            "currencies": [{"currency": currency, **asdict(holding)} for currency, holding in state.holdings.items()],
+            **_flex_totals(state),
+        },
     }
 
 

@@ -201,7 +201,7 @@ def test_leverage_preferences_are_stored_and_shown(stopped):
     account = stopped.server.exchange.accounts["empty"]
     account.transfer(NOW, "flex", "usd", -9500.0)
     answer = stopped.put(path, symbol="PF_XBTUSD", maxLeverage=1)
-    assert answer.json()["errors"] == [{"code": 41, "message": "WOULD_CAUSE_LIQUIDATION"}]
+    assert answer.json()["errors"] == [{"code": 92, "message": "INSUFFICIENT_MARGIN"}]
     account.transfer(NOW, "flex", "usd", 9500.0)
     stopped.send(orderType="mkt", symbol="PF_XBTUSD", side="sell", size=0.01, reduceOnly="true")
 
@@ -212,7 +212,14 @@ def test_the_pnl_currency_is_stored_and_shown(stopped):
     stopped.v3("pnlpreferences", "put", symbol="PF_ETHUSD", pnlPreference="BTC")
     assert stopped.v3("pnlpreferences")["preferences"] == [{"symbol": "PF_ETHUSD", "pnlCurrency": "BTC"}]
     assert stopped.v3("openpositions")["openPositions"][0]["pnlCurrency"] == "BTC"
-    assert stopped.put(f"{V3}/pnlpreferences", symbol="PF_ETHUSD", pnlPreference="XXX").status_code == 400
+    for symbol, currency, code in (
+        ("PF_NOPE", "USD", 87),
+        ("PI_ETHUSD", "USD", 88),
+        ("PF_ETHUSD", "XXX", 89),
+        ("PF_ETHUSD", "DOGE", 90),
+    ):
+        answer = stopped.put(f"{V3}/pnlpreferences", symbol=symbol, pnlPreference=currency)
+        assert (answer.status_code, answer.json()["errors"][0]["code"]) == (500, code)
     stopped.send(orderType="mkt", symbol="PF_ETHUSD", side="sell", size=0.1, reduceOnly="true")
 
 

@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from kfut_analytics import paper
+from kfut_analytics.paper import auth
 from kfut_analytics.paper.clock import iso
 
 PF = {"symbol", "type", "tickSize", "contractSize", "tradeable", "impactMidSize", "maxPositionSize", "openingDate"}
@@ -85,12 +86,21 @@ def test_refuses_a_tampered_parameter(wire):
     assert requests.get(wire.server.base_url + path + "?count=6", headers=headers, timeout=5).status_code == 401
 
 
-def test_a_nonce_is_used_once(wire):
-    assert wire.get(f"{V3}/accounts", nonce="1000").json()["result"] == "success"
-    assert wire.get(f"{V3}/accounts", nonce="1000").json()["error"] == "nonceDuplicate"
-    assert wire.get(f"{V3}/accounts", nonce="999").json()["error"] == "nonceBelowThreshold"
-    assert wire.get(f"{V3}/accounts", nonce="1001").json()["result"] == "success"
-    assert wire.get(f"{V3}/accounts", nonce="abc").json()["error"] == "authenticationError"
+def test_a_nonce_is_used_once_and_comes_in_order_but_for_a_moment(wire, monkeypatch):
+    def answer(nonce):
+        payload = wire.get(f"{V3}/openorders", nonce=nonce).json()
+        return payload.get("error", payload["result"])
+
+    assert answer("1000") == "success"
+    assert answer("1000") == "nonceDuplicate"
+    assert answer("999") == "success"
+    assert answer("999") == "nonceDuplicate"
+    assert answer("abc") == "authenticationError"
+    monkeypatch.setattr(auth, "NONCE_DISORDER", 0.0)
+    assert answer("1001") == "success"
+    assert answer("1001") == "nonceDuplicate"
+    assert answer("998") == "nonceBelowThreshold"
+    assert answer("") == "success"
 
 
 def test_parameters_travel_in_query_or_body(wire):

@@ -38,6 +38,7 @@ def check_key(call: Call) -> Json:
     return {
         "apiKey": call.key.public,
         "accountUid": call.account.uid,
+        "iiban": None,
         "createdAt": iso(call.account.opened),
         "permissions": {"general": call.key.general, "transfer": call.key.transfer},
     }

@@ -15,7 +15,7 @@ from kfut_analytics.paper.clock import DAY, HOUR, iso
 from kfut_analytics.paper.exchange import UnknownSymbolError
 from kfut_analytics.paper.instruments import Contract
 from kfut_analytics.paper.market import RESOLUTIONS
-from kfut_analytics.paper.params import BadArgumentError, MissingArgumentError
+from kfut_analytics.paper.params import BadArgumentError, BadRequestError, MissingArgumentError
 from kfut_analytics.paper.refusals import charts_error
 
 TRADES_PER_PAGE = 100
@@ -84,7 +84,10 @@ def history(call: Call) -> Json:
 
 def funding_rates(call: Call) -> Json:
     """GET /historical-funding-rates, oldest first, up to the period that has begun."""
-    contract = call.exchange.contract(call.params.require("symbol"))
+    symbol = call.params.get("symbol")
+    if symbol is None:
+        raise BadRequestError
+    contract = call.exchange.contract(symbol)
     if contract.expiry is not None:
         raise BadArgumentError("Argument invalid: symbol")
     market = call.exchange.market

@@ -38,8 +38,8 @@ class MissingArgumentError(Exception):
     """A required parameter is not there; the message is its name."""
 
 
-class FormError(Exception):
-    """The bytes are not a form."""
+class BadRequestError(Exception):
+    """The request as a whole is not what the operation takes."""
 
 
 class JsonParseError(Exception):
@@ -58,13 +58,13 @@ class Params:
 
         Raises
         ------
-        FormError
+        BadRequestError
             If the bytes are not a form.
         """
         try:
             items = [pair for part in (query, body) for pair in parse_qsl(part.decode("utf-8"), keep_blank_values=True)]
         except ValueError:
-            raise FormError("400 BAD_REQUEST") from None
+            raise BadRequestError from None
         return cls(items)
 
     def get(self, name: str) -> str | None:

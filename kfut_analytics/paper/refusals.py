@@ -9,7 +9,7 @@ nonce               200, its word                   401                         
 no tokens left      200, ``apiLimitExceeded``       429, ``rate-limit-reset``     –              –
 argument missing    200, ``requiredArgumentMissing``  400                         400            400
 argument            400, code 11                    400                           400            400
-no form             400, code 0                     400                           400            400
+whole request       400, code 0                     400                           400            400
 refused             200, its word                   –                             –              –
 numbered            its status, its code            –                             –              –
 no such thing       404, code 0                     404                           404            404
@@ -34,13 +34,13 @@ from kfut_analytics.paper.call import CodedError, NotFoundError, RefusedError, j
 from kfut_analytics.paper.clock import iso
 from kfut_analytics.paper.exchange import UnknownSymbolError
 from kfut_analytics.paper.limits import LimitExceededError
-from kfut_analytics.paper.params import BadArgumentError, FormError, JsonParseError, MissingArgumentError
+from kfut_analytics.paper.params import BadArgumentError, BadRequestError, JsonParseError, MissingArgumentError
 
 REFUSALS = (
     AuthenticationError,
     BadArgumentError,
+    BadRequestError,
     CodedError,
-    FormError,
     JsonParseError,
     LimitExceededError,
     MissingArgumentError,

@@ -5,6 +5,7 @@ Field names, their order, and which of them may be missing follow recordings of 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, fields
 from typing import Any
@@ -30,6 +31,7 @@ from kfut_analytics.paper.states import NORMAL
 
 Json = dict[str, Any]
 
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _SIGNALS = {"mark": "mark_price", "last": "last_price", "index": "spot_price"}
 _CONVERSION_FIELDS = ("exchange_rate", "exchange_rate_from", "conversion_fee")
 _LOG_FIELDS = [column.name for column in fields(LogRow) if column.name not in _CONVERSION_FIELDS]
@@ -328,11 +330,7 @@ def cancel_status(outcome: Outcome, *, received: float, order_id: str | None, cl
     if outcome.order is not None:
         order_id, cli_ord_id = outcome.order.order_id, outcome.order.cli_ord_id
         status["orderEvents"] = [event(item) for item in outcome.events]
-    if order_id is not None:
-        status["order_id"] = order_id
-    if cli_ord_id is not None:
-        status["cliOrdId"] = cli_ord_id
-    return status
+    return status | _ids(order_id=order_id, cliOrdId=cli_ord_id)
 
 
 def cancel_all_status(outcomes: Iterable[Outcome], *, received: float, symbol: str | None) -> Json:
@@ -361,15 +359,13 @@ def cancel_all_status(outcomes: Iterable[Outcome], *, received: float, symbol: s
 def edit_status(outcome: Outcome, *, received: float, order_id: str | None, cli_ord_id: str | None) -> Json:
     """``editStatus``; its ids are spelled unlike those of the other answers."""
     order = outcome.order
-    named = {
-        "orderId": order.order_id if order else order_id,
-        "cliOrdId": order.cli_ord_id if order else cli_ord_id,
-    }
+    if order is not None:
+        order_id, cli_ord_id = order.order_id, order.cli_ord_id
     return {
         "status": outcome.status,
         "receivedTime": iso(received),
         "orderEvents": [event(item) for item in outcome.events],
-    } | {name: value for name, value in named.items() if value is not None}
+    } | _ids(orderId=order_id, cliOrdId=cli_ord_id)
 
 
 def batch_status(
@@ -385,9 +381,17 @@ def batch_status(
     order = outcome.order
     if order is not None and (tag is None or outcome.status == "placed"):
         order_id, cli_ord_id = order.order_id, order.cli_ord_id
-    named = {"order_tag": tag, "order_id": order_id, "cliOrdId": cli_ord_id}
-    row |= {name: value for name, value in named.items() if value is not None}
+    row |= _ids(order_tag=tag, order_id=order_id, cliOrdId=cli_ord_id)
     return row | {"orderEvents": [event(item) for item in outcome.events]}
+
+
+def _ids(**named: str | None) -> Json:
+    """Those ids that there are; an order's id that cannot be one is not repeated."""
+    return {
+        name: value
+        for name, value in named.items()
+        if value is not None and (name not in ("order_id", "orderId") or _UUID.fullmatch(value))
+    }
 
 
 def order_status(order: Order, status: str, reason: str | None) -> Json:

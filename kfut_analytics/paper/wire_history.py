@@ -129,6 +129,11 @@ def trigger_event(account: Account, event: Event[Record]) -> Json:
             old = _trigger(account, record.old)
             kind = "OrderTriggerUpdated"
             payload = {"oldOrderTrigger": old, "newOrderTrigger": order, "reason": record.reason} | named
+        case "edit rejected":
+            assert record.old is not None
+            kind = "OrderTriggerEditRejected"
+            payload = {"attemptedOrderTrigger": order, "oldOrderTrigger": _trigger(account, record.old)}
+            payload |= {"reason": record.reason, "orderError": record.error} | named
         case "cancelled":
             kind, payload = "OrderTriggerCancelled", {"order": order, "reason": record.reason} | named
         case _:

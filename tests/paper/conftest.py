@@ -25,22 +25,25 @@ from .middleman import Middleman
 NOW = 1_795_334_400.0 + 1234.5  # some minutes after a full hour
 
 
+def signature(secret: str, path: str, text: bytes, nonce: str = "") -> str:
+    """``Authent`` of a request for a path, with the text of query and body as they are sent."""
+    digest = hashlib.sha256(text + nonce.encode() + path.removeprefix("/derivatives").encode()).digest()
+    return base64.b64encode(hmac.new(base64.b64decode(secret), digest, hashlib.sha512).digest()).decode()
+
+
 class Wire:
-    """Requests to one server; ``secret`` may be replaced to sign wrongly."""
+    """Requests to one server; ``key`` and ``secret`` may be replaced to sign otherwise."""
 
     def __init__(self, server):
         self.server = server
         self.session = requests.Session()
-        self.secret = server.api_secret
+        self.key, self.secret = server.api_key, server.api_secret
 
     def close(self):
         self.session.close()
 
     def headers(self, path, data, nonce=""):
-        signed = path.removeprefix("/derivatives")
-        digest = hashlib.sha256((data + nonce + signed).encode()).digest()
-        authent = base64.b64encode(hmac.new(base64.b64decode(self.secret), digest, hashlib.sha512).digest())
-        headers = {"APIKey": self.server.api_key, "Authent": authent.decode()}
+        headers = {"APIKey": self.key, "Authent": signature(self.secret, path, data.encode(), nonce)}
         return headers | ({"Nonce": nonce} if nonce else {})
 
     def get(self, path, nonce="", **params):
@@ -52,8 +55,11 @@ class Wire:
         query = urlencode(params, quote_via=quote)
         return self.session.put(f"{self.server.base_url}{path}?{query}", headers=self.headers(path, query), timeout=5)
 
+    def delete(self, path):
+        return self.session.delete(self.server.base_url + path, headers=self.headers(path, ""), timeout=5)
+
     def post(self, path, **params):
-        body = urlencode(params, quote_via=quote)
+        body = urlencode(params, quote_via=quote, doseq=True)
         headers = self.headers(path, body) | {"Content-Type": "application/x-www-form-urlencoded"}
         return self.session.post(self.server.base_url + path, data=body, headers=headers, timeout=5)
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import requests
 
-from kfut_analytics import paper
 from kfut_analytics.paper.auth import ApiKey
 from kfut_analytics.paper.clock import ManualClock
 from kfut_analytics.paper.demo import open_empty
@@ -359,61 +358,3 @@ def test_analytics(wire):
     ):
         answer = wire.get(path, **params)
         assert (answer.status_code, answer.json().keys()) == (status, {"result", "errors"})
-
-
-# Limits ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def limited():
-    with PaperServer(open_empty(0, ManualClock(NOW)), ApiKey("empty"), enforce_limits=True) as server:
-        client = Wire(server)
-        yield client
-        client.close()
-
-
-def test_the_trading_pool_holds_500_tokens_and_fills_in_ten_seconds(limited):
-    for _ in range(2):
-        limited.v3("unwindqueue")
-    for _ in range(4):
-        limited.v3("fills", lastFillTime="2026-01-01T00:00:00Z")
-    answer = limited.get(f"{V3}/accounts")
-    assert (answer.status_code, answer.json()["error"]) == (200, "apiLimitExceeded")
-    assert answer.json().keys() == {"result", "error", "serverTime"}
-    limited.v3("tickers/PF_XBTUSD")
-    assert limited.get("/api/history/v3/executions").status_code == 200
-    limited.server.exchange.clock.advance(0.2)
-    for _ in range(5):
-        limited.v3("accounts")
-    assert limited.get(f"{V3}/accounts").json()["error"] == "apiLimitExceeded"
-    limited.server.exchange.clock.advance(100)
-    items = [{"order": "cancel", "order_id": "x"}] * 91
-    for _ in range(5):
-        batch(limited, *items)
-    assert limited.post(f"{V3}/batchorder", json=json.dumps({"batchOrder": items})).json()["result"] == "error"
-
-
-def test_the_history_pool_holds_100_tokens_and_fills_in_ten_minutes(limited):
-    for count in (5000, 1000, 50, 25):
-        limited.get("/api/history/v3/account-log", count=count)
-    for _ in range(14):
-        limited.get("/api/history/v3/accountlogcsv")
-    for _ in range(4):
-        assert limited.get("/api/history/v3/positions").status_code == 200
-    answer = limited.get("/api/history/v2/accountlogcsv")
-    assert (answer.status_code, answer.headers["rate-limit-reset"]) == (429, "36")
-    assert answer.headers["content-type"].startswith("text/plain")
-    limited.server.exchange.clock.advance(36)
-    assert limited.get("/api/history/v2/accountlogcsv").status_code == 200
-    assert limited.get("/api/history/v3/market/PF_XBTUSD/price").status_code == 200
-
-
-def test_nobody_is_limited_unless_asked_for(stopped):
-    for _ in range(4):
-        stopped.v3("unwindqueue")
-    with paper.start(account="empty", enforce_limits=True) as server:
-        client = Wire(server)
-        client.v3("unwindqueue")
-        client.v3("unwindqueue")
-        assert client.get(f"{V3}/unwindqueue").json()["error"] == "apiLimitExceeded"
-        client.close()

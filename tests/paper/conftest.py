@@ -25,6 +25,9 @@ from .middleman import Middleman
 NOW = 1_795_334_400.0 + 1234.5  # some minutes after a full hour
 
 
+TIMEOUT = 15  # whoever asks first for years of prices waits for some seconds
+
+
 def signature(secret: str, path: str, text: bytes, nonce: str = "") -> str:
     """``Authent`` of a request for a path, with the text of query and body as they are sent."""
     digest = hashlib.sha256(text + nonce.encode() + path.removeprefix("/derivatives").encode()).digest()
@@ -49,19 +52,21 @@ class Wire:
     def get(self, path, nonce="", **params):
         query = urlencode(params, quote_via=quote, doseq=True)
         url = self.server.base_url + path + (f"?{query}" if query else "")
-        return self.session.get(url, headers=self.headers(path, query, nonce), timeout=5)
+        return self.session.get(url, headers=self.headers(path, query, nonce), timeout=TIMEOUT)
 
     def put(self, path, **params):
         query = urlencode(params, quote_via=quote)
-        return self.session.put(f"{self.server.base_url}{path}?{query}", headers=self.headers(path, query), timeout=5)
+        return self.session.put(
+            f"{self.server.base_url}{path}?{query}", headers=self.headers(path, query), timeout=TIMEOUT
+        )
 
     def delete(self, path):
-        return self.session.delete(self.server.base_url + path, headers=self.headers(path, ""), timeout=5)
+        return self.session.delete(self.server.base_url + path, headers=self.headers(path, ""), timeout=TIMEOUT)
 
     def post(self, path, **params):
         body = urlencode(params, quote_via=quote, doseq=True)
         headers = self.headers(path, body) | {"Content-Type": "application/x-www-form-urlencoded"}
-        return self.session.post(self.server.base_url + path, data=body, headers=headers, timeout=5)
+        return self.session.post(self.server.base_url + path, data=body, headers=headers, timeout=TIMEOUT)
 
     def v3(self, name, method="get", **params):
         """The payload of a successful call of the trading API."""

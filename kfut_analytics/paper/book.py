@@ -85,6 +85,8 @@ class Book:
     ----------
     quoted_at
         The moment whose quotes the participants show, ``None`` before the first ones.
+    met_until
+        The moment up to which market orders of the participants have been carried out.
     """
 
     def __init__(self, precision: int, priorities: Priorities) -> None:
@@ -94,6 +96,7 @@ class Book:
         self._quotes: dict[Side, list[Maker]] = {"buy": [], "sell": []}
         self._taken: dict[Side, float] = {"buy": 0.0, "sell": 0.0}
         self.quoted_at: float | None = None
+        self.met_until: float | None = None
 
     # Looking ----------------------------------------------------------------------------------------------------
 

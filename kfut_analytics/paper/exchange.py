@@ -318,7 +318,7 @@ class Exchange:
             order.limit_price = self._protected_price(order.contract, order.side)
         else:
             order.order_type = "lmt"
-        outcome = matching.enter(self, account, order, reason="stop_order_triggered")
+        outcome = matching.enter(self, account, order, reason=matching.TRIGGERED)
         logger.debug("trigger %s fired: %s", order.order_id, outcome.status)
 
     def edit(self, account: Account, request: EditRequest) -> Outcome:

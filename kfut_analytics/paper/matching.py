@@ -28,6 +28,9 @@ from kfut_analytics.paper.preferences import REJECT_TAKER
 if TYPE_CHECKING:
     from kfut_analytics.paper.exchange import Exchange
 
+TRIGGERED = "stop_order_triggered"
+"""Why an order enters that was a trigger."""
+
 Kind = Literal["fill", "liquidation", "assignment"]
 
 
@@ -137,7 +140,8 @@ def enter(exchange: Exchange, account: Account, order: Order, reason: str = "new
 
 def reject(exchange: Exchange, account: Account, order: Order, status: str, cause: str) -> Outcome:
     """Refuse an order that the journal shall know of."""
-    exchange.close_order(account, order, "REJECTED", checks.UPDATE_REASONS.get(status))
+    ended = "TRIGGER_ACTIVATION_FAILURE" if cause == TRIGGERED else "REJECTED"
+    exchange.close_order(account, order, ended, checks.UPDATE_REASONS.get(status))
     account.record("rejected", exchange.now, order, cause, error=checks.ORDER_ERRORS[status])
     reason = checks.EVENT_REASONS.get(status)
     return Outcome(status, order, (Rejected(order.snapshot(), reason),)) if reason else Outcome(status)

@@ -122,7 +122,11 @@ def _let_participants_trade(exchange: Exchange, order: Order) -> None:
     """The participants' quotes have come to an order, or one of their market orders has."""
     contract = order.contract
     # Quotes that would cross an order trade with it.
-    exchange.book(contract)
+    book = exchange.book(contract)
+    if book.met_until == exchange.now:
+        return
+    # Several orders may have been waiting for the same trade.
+    book.met_until = exchange.now
     flow = exchange.market.flow(contract, exchange.now - 0.0005, exchange.now)
     for price, size, buys in zip(flow.price, flow.size, flow.buy, strict=True):
         side: Literal["buy", "sell"] = "buy" if buys else "sell"

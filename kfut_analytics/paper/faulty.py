@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import math
 import os
 import socket
@@ -14,11 +13,15 @@ from dataclasses import dataclass, replace
 from email.utils import formatdate
 from http import HTTPStatus
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kfut_analytics.paper.clock import iso
+from kfut_analytics.paper.auth import AuthenticationError
+from kfut_analytics.paper.call import RefusedError
 from kfut_analytics.paper.exchange import Exchange
 from kfut_analytics.paper.faults import Faults, Mishap
+from kfut_analytics.paper.limits import LimitExceededError
+from kfut_analytics.paper.refusals import bare_refusal, refusal
 from kfut_analytics.paper.scenario import PROCESSED
 
 Headers = list[tuple[bytes, bytes]]
@@ -26,7 +29,9 @@ Headers = list[tuple[bytes, bytes]]
 _ELSEWHERE = b"https://elsewhere.invalid/features/futures"
 _PROXY_PAGE = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 _SHELL = b'<!doctype html><html><head><title>Futures</title></head><body><div id="root"></div></body></html>'
-_RATE_LIMIT_RESET = b"1"
+_RATE_LIMIT_RESET = 1.0
+_UNAVAILABLE = "Unavailable"
+_NONCE_WORDS = {"nonce-low": "nonceBelowThreshold", "nonce-duplicate": "nonceDuplicate"}
 _PIECES = 20
 # Linger for no time: what closes the socket resets the connection. Windows has shorter numbers.
 _AT_ONCE = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
@@ -232,42 +237,30 @@ def _instead(kind: str, path: str, now: float) -> _Answer | None:
     """What is answered in place of the exchange's own answer, if anything."""
     trading = path.startswith("/derivatives")
     match kind.removesuffix("-after"):
-        case "http-429" if trading:
-            return _refusal(path, 429, "apiLimitExceeded", now)
         case "http-429":
-            return _text(429, "text/plain", b"Rate limit exceeded", [(b"rate-limit-reset", _RATE_LIMIT_RESET)])
+            return _refused(refusal(path, LimitExceededError(_RATE_LIMIT_RESET), now), HTTPStatus.TOO_MANY_REQUESTS)
         case "http-500":
-            return _refusal(path, 500, "Server Error", now)
+            return _refused(bare_refusal(path, HTTPStatus.INTERNAL_SERVER_ERROR, now))
+        case "http-503" if trading:
+            return _refused(refusal(path, RefusedError(_UNAVAILABLE), now), HTTPStatus.SERVICE_UNAVAILABLE)
         case "http-503":
-            return _refusal(path, 503, "Unavailable", now)
-        case "nonce-low":
-            return _refusal(path, 200 if trading else 401, "nonceBelowThreshold", now)
-        case "nonce-duplicate":
-            return _refusal(path, 200 if trading else 401, "nonceDuplicate", now)
+            return _refused(bare_refusal(path, HTTPStatus.SERVICE_UNAVAILABLE, now, _UNAVAILABLE))
+        case "nonce-low" | "nonce-duplicate" as nonce:
+            return _refused(refusal(path, AuthenticationError(_NONCE_WORDS[nonce]), now))
         case "redirect":
-            return _text(301, "text/html", b"", [(b"location", _ELSEWHERE)])
+            return _page(301, b"", [(b"location", _ELSEWHERE)])
         case "http-200-html":
-            return _text(200, "text/html", _SHELL)
+            return _page(200, _SHELL)
         case "http-502-html":
-            return _text(502, "text/html", _PROXY_PAGE)
+            return _page(502, _PROXY_PAGE)
         case _:
             return None
 
 
-def _refusal(path: str, status: int, word: str, now: float) -> _Answer:
-    payload: dict[str, object]
-    if status == 500 and path.startswith("/derivatives"):
-        errors = [{"code": 0, "message": "500 INTERNAL_SERVER_ERROR"}]
-        payload = {"status": "INTERNAL_SERVER_ERROR", "result": "error", "errors": errors, "serverTime": iso(now)}
-    elif path.startswith("/derivatives"):
-        payload = {"result": "error", "error": word, "serverTime": iso(now)}
-    elif path.startswith("/api/auth"):
-        payload = {"error": word, "message": word, "suberror": None}
-    else:
-        payload = {"status": HTTPStatus(status).phrase.lower(), "reason": word}
-    return _text(status, "application/json", json.dumps(payload).encode())
+def _refused(response: Response, status: HTTPStatus | None = None) -> _Answer:
+    return _Answer(status or response.status_code, response.raw_headers, bytes(response.body))
 
 
-def _text(status: int, media_type: str, body: bytes, more: Headers | None = None) -> _Answer:
-    headers = [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode())]
+def _page(status: int, body: bytes, more: Headers | None = None) -> _Answer:
+    headers = [(b"content-type", b"text/html"), (b"content-length", str(len(body)).encode())]
     return _Answer(status, headers + (more or []), body)

@@ -396,6 +396,9 @@ def _exchange_error(where: str, words: str, status: int, safe: bool) -> Exchange
             403: _ERRORS["insufficientprivileges"],
             404: _ERRORS["notfound"],
             429: _ERRORS["apilimitexceeded"],
+            502: _ERRORS["unavailable"],
+            503: _ERRORS["unavailable"],
+            504: _ERRORS["unavailable"],
         }
         found = by_status.get(status, (ExchangeError, "see the exchange's words"))
     error, remedy = found

@@ -190,6 +190,24 @@ def test_our_client_reads_again_after_a_passing_fault_alone(wire, session, kind)
         assert session.request(OPERATIONS["openorders"])["result"] == "success"
 
 
+@pytest.mark.parametrize(
+    ("operation", "params", "path", "pattern"),
+    [
+        ("account_log", {"count": 1}, {}, "account-log"),
+        ("candles", {}, {"tick_type": "mark", "symbol": "PF_XBTUSD", "resolution": "1h"}, "mark/*"),
+        ("check_key", {}, {}, "api-keys/*"),
+    ],
+)
+def test_every_api_may_be_unavailable_in_passing(wire, session, operation, params, path, pattern):
+    faults = wire.server.faults
+    before = len(faults.log)
+    faults.plan(pattern, "http-503", times=None)
+    with pytest.raises(errors.UnavailableError) as caught:
+        session.request(OPERATIONS[operation], params, path)
+    assert (caught.value.http_status, caught.value.retry_safe) == (503, True)
+    assert len(faults.log) - before == MAX_ATTEMPTS
+
+
 @pytest.mark.parametrize("kind", ["delay", "delay-after"])
 def test_an_answer_that_is_later_than_the_client_waits(wire, kind):
     impatient = rest_session(wire.server, timeout=(1, 0.1))
@@ -229,7 +247,7 @@ def test_a_trickle_outlasts_a_timeout_between_bytes(wire):
 @pytest.mark.parametrize(
     ("kind", "status", "body"),
     [
-        ("http-500", 500, {"status": "internal server error", "reason": "Server Error"}),
+        ("http-500", 500, {"status": "internal server error", "reason": "internal server error"}),
         ("http-503", 503, {"status": "service unavailable", "reason": "Unavailable"}),
         ("nonce-low", 401, {"status": "unauthorized", "reason": "nonceBelowThreshold"}),
         ("nonce-duplicate", 401, {"status": "unauthorized", "reason": "nonceDuplicate"}),
@@ -244,7 +262,7 @@ def test_the_history_has_words_of_its_own(wire, kind, status, body):
 def test_the_history_says_when_there_are_tokens_again(wire, session):
     wire.server.faults.plan("account-log", "http-429", times=2)
     answer = wire.get(LOG)
-    assert (answer.status_code, answer.headers["content-type"]) == (429, "text/plain")
+    assert (answer.status_code, answer.headers["content-type"]) == (429, TEXT)
     assert int(answer.headers["rate-limit-reset"]) > 0
     assert "logs" in session.request(OPERATIONS["account_log"])
 

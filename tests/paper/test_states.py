@@ -9,6 +9,7 @@ from kfut_analytics.paper.server import PaperServer
 from kfut_analytics.paper.states import MarketState
 
 from .conftest import NOW, Wire
+from .specification import TRADING, hold
 
 XBT = {"orderType": "lmt", "symbol": "PF_XBTUSD", "size": 0.01}
 
@@ -165,3 +166,19 @@ def test_extreme_volatility_multiplies_initial_margin(wire):
     after = wire.v3("accounts")["accounts"]["flex"]
     assert after["initialMargin"] == pytest.approx(3 * before["initialMargin"])
     assert after["maintenanceMargin"] == before["maintenanceMargin"]
+
+
+def test_states_and_refusals_are_the_specifications(wire):
+    faults, base = wire.server.faults, "/derivatives/api/v3"
+    faults.maintenance(start=3600, seconds=600)
+    for state in (
+        {"suspended": True, "dislocated": "ABOVE_UPPER_BOUND", "margin_multiplier": 2},
+        {"post_only": True},
+        {"dislocated": "BELOW_LOWER_BOUND"},
+    ):
+        faults.market("PF_XBTUSD", **state)
+        for path in ("/instruments", "/instruments/status", "/tickers", "/notifications"):
+            hold(TRADING, "get", path, wire.get(base + path))
+        answer = wire.post(f"{base}/sendorder", **XBT | {"orderType": "mkt"}, side="sell")
+        assert answer.json()["sendStatus"]["status"] != "placed"
+        hold(TRADING, "post", "/sendorder", answer)

@@ -418,11 +418,27 @@ def test_transfers(client, server, account):
         (ccxt.BadRequest, ("USD", 1, "cash", "BTC/USD:BTC")),
         (ccxt.BadRequest, ("USD", 1, "flex", "nowhere")),
         (ccxt.BadRequest, ("USD", -1, "flex", "cash")),
-        (ccxt.ExchangeError, ("USD", 1, "cash", "spot")),
+        (ccxt.AuthenticationError, ("USD", 1, "cash", "spot")),  # the key may not withdraw
     ):
         with pytest.raises(error):
             client.transfer(*args)
     assert account.balances["flex", "usd"] == before["flex", "usd"]
+
+
+def test_subaccounts(client, server, account):
+    child = server.exchange.open_account("child", parent="empty")
+    (told,) = client.privateGetSubaccounts()["subaccounts"]
+    assert told["accountUid"] == child.uid
+    wallets = {"fromAccount": "flex", "toAccount": "flex", "unit": "USD", "amount": 25}
+    client.privatePostTransferSubaccount({"fromUser": account.uid, "toUser": child.uid, **wallets})
+    assert child.balances["flex", "usd"] == 25
+    assert client.fetch_ledger("USD", limit=1)[0]["amount"] == 25
+    client.privatePutSubaccountUidTradingEnabled({"uid": child.uid, "tradingEnabled": False})
+    assert child.trading_enabled is False
+    assert client.privateGetSubaccountUidTradingEnabled({"uid": child.uid}) == {"tradingEnabled": False}
+    client.privatePostTransferSubaccount({"fromUser": child.uid, "toUser": account.uid, **wallets})
+    with pytest.raises(ccxt.InsufficientFunds):
+        client.privatePostTransferSubaccount({"fromUser": child.uid, "toUser": account.uid, **wallets})
 
 
 # Keys and signatures ---------------------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ def test_markets(sdk, exchange):
     rows = {row["symbol"]: row for row in market.get_instruments()["instruments"]}
     tickers = {row["symbol"]: row for row in market.get_tickers()["tickers"]}
     listed = {symbol: contract for symbol, contract in exchange.contracts.items() if not exchange.is_expired(contract)}
-    assert listed.keys() <= rows.keys()
+    assert listed.keys() == rows.keys() < exchange.contracts.keys()
     for symbol, contract in listed.items():
         row = rows[symbol]
         assert (row["tickSize"], row["contractValueTradePrecision"]) == (float(contract.tick), contract.precision)
@@ -67,7 +67,7 @@ def test_markets(sdk, exchange):
         assert [tickers[symbol]["ask"], tickers[symbol]["askSize"]] == book["asks"][0]
         assert tickers[symbol]["markPrice"] == pytest.approx(exchange.market.mark(contract, exchange.now))
     states = {row["tradeable"] for row in market.get_instruments_status()["instrumentStatus"]}
-    assert listed.keys() <= states
+    assert states == listed.keys()
     assert market.get_instruments_status(XBT)["experiencingDislocation"] is False
 
 
@@ -161,6 +161,10 @@ def test_fills_page_by_page(sdk, account):
         before = (oldest + timedelta(milliseconds=1)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     told = {uid: (row["order_id"], row["side"], row["size"], row["price"]) for uid, row in found.items()}
     assert told == {fill.fill_id: (fill.order_id, fill.side, fill.size, fill.price) for fill in account.fills}
+    bound = account.fills[len(account.fills) // 2]
+    page = sdk.trade.get_fills(found[bound.fill_id]["fillTime"])["fills"]
+    earlier = [fill for fill in reversed(account.fills) if milliseconds(fill.time) < milliseconds(bound.time)]
+    assert [row["fill_id"] for row in page] == [fill.fill_id for fill in earlier[:100]]
 
 
 def events(fetch, **window):

@@ -165,11 +165,13 @@ def test_a_batch(sdk, account):
         sdk.trade.create_batch_order([item | {"order_tag": "6", "limitPrice": bid - 100, "size": 1000}])
 
 
-def test_all_orders_cancelled(sdk, account):
+def test_all_orders_cancelled(sdk, server, account):
     bid, _ = best(sdk)
     other, _ = best(sdk, "PF_ETHUSD")
     first = send(sdk, "lmt", 0.01, XBT, "buy", limitPrice=bid - 100)
+    server.exchange.advance(0.25)
     send(sdk, "lmt", 0.01, "PF_ETHUSD", "buy", limitPrice=other - 10)
+    assert [row["symbol"] for row in sdk.user.get_open_orders()["openOrders"]] == ["PF_ETHUSD", XBT]
     told = sdk.trade.cancel_all_orders(XBT)["cancelStatus"]
     assert (told["status"], told["cancelOnly"]) == ("cancelled", XBT)
     assert [row["order_id"] for row in told["cancelledOrders"]] == [first["order_id"]]
@@ -261,6 +263,34 @@ def test_transfers(sdk, account):
         sdk.funding.initiate_wallet_transfer(1, "flex", "nowhere", "USD")
     # It has no error of its own for this one, and gives the answer instead.
     assert sdk.funding.initiate_wallet_transfer(1e9, "flex", "cash", "USD")["error"] == "insufficientFunds"
+
+
+def test_subaccounts(sdk, server, account):
+    alone = sdk.user.get_subaccounts()
+    assert (alone["masterAccountUid"], alone["subaccounts"]) == (account.uid, [])
+    child = server.exchange.open_account("child", parent="empty")
+    before = account.balances["flex", "usd"]
+    sdk.funding.initiate_subaccount_transfer(25, "flex", account.uid, "flex", child.uid, "USD")
+    assert account.balances["flex", "usd"] == before - 25
+    assert child.balances["flex", "usd"] == 25
+    (row,) = sdk.user.get_subaccounts()["subaccounts"]
+    assert (row["accountUid"], row["flexAccount"]["balanceValue"]) == (child.uid, 25)
+    assert sdk.user.check_trading_enabled_on_subaccount(child.uid) == {"tradingEnabled": True}
+    sdk.user.set_trading_on_subaccount(child.uid, trading_enabled=False)
+    assert child.trading_enabled is False
+    sdk.funding.initiate_subaccount_transfer(25, "flex", child.uid, "flex", account.uid, "USD")
+    assert account.balances["flex", "usd"] == before
+    with pytest.raises(errors.KrakenInvalidAccountError):
+        sdk.funding.initiate_subaccount_transfer(1, "flex", NOBODY, "flex", account.uid, "USD")
+    with pytest.raises(Exception, match="404"):
+        sdk.user.check_trading_enabled_on_subaccount(NOBODY)
+
+
+def test_nothing_leaves_the_exchange(sdk, account):
+    before = dict(account.balances)
+    with pytest.raises(errors.KrakenAuthenticationError):
+        sdk.funding.initiate_withdrawal_to_spot_wallet(1, "USD")
+    assert account.balances == before
 
 
 # Keys, nonces and signatures -------------------------------------------------------------------------------------

@@ -33,9 +33,13 @@ def minutes_of_tape(tape: Tape, begin: float, before: float) -> Floats:
     closes = np.append(before, tape.price)[last]
     opens = np.append(before, closes[:-1])
     table = np.stack([opens, opens, opens, closes, np.zeros(MINUTES_PER_DAY)])
-    np.maximum.at(table[HIGH], minute, tape.price)
-    np.minimum.at(table[LOW], minute, tape.price)
-    np.add.at(table[VOLUME], minute, tape.size)
+    first = np.append(0, last[:-1])
+    traded = first < last
+    if traded.any():
+        edges = first[traded]
+        table[HIGH, traded] = np.maximum(table[HIGH, traded], np.maximum.reduceat(tape.price, edges))
+        table[LOW, traded] = np.minimum(table[LOW, traded], np.minimum.reduceat(tape.price, edges))
+        table[VOLUME, traded] = np.add.reduceat(tape.size, edges)
     return table
 
 

@@ -60,7 +60,7 @@ def _side(contract: Contract, fair: float, activity: float, draws: Floats, sign:
     # A level is at least a tick from the one before.
     gaps = np.maximum(1, np.round(reach * np.diff(grown) * (0.5 + draws[0, 1:])))
     ticks = round(best / tick) + sign * np.concatenate([[0.0], np.cumsum(gaps)])
-    total = turnover(contract) * _DEPTH * few**_DEPTH_POWER / activity
+    total = turnover(contract) * _DEPTH * few**_DEPTH_POWER / math.sqrt(activity)
     # Sizes spread evenly in their logarithm over two and a half times their deviation to either side.
     noise = np.exp(_SIZE_DEVIATION * 2.5 * (2 * draws[1] - 1)) * 0.78
     values = total * _SHAPE / _SHAPE.sum() * noise

@@ -1,14 +1,13 @@
 """The index of every asset since 2023: pure functions of seed and time.
 
-A day begins where a slowly mean-reverting walk has arrived. Within the day the log price is a Brownian bridge to the
-beginning of the next, on a grid of five seconds and in a time of its own that runs faster while markets are busy.
-Days differ in volatility, which lasts; a few times a month everything, or one asset alone, jumps. What assets have
-in common, the calm and busy times above all, is drawn once for all of them.
+From hour to hour the log price is a walk that slowly comes back to the asset's level. Within the hour it is a Brownian
+bridge on a grid of five seconds, in a time of its own that runs faster while markets are busy. Volatility differs by
+the hour of the day and the day of the week, and calm or wild times last; a few times a month everything, or one asset
+alone, jumps. What assets have in common, the calm and wild times above all, is drawn once for all of them.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import NamedTuple
 
@@ -18,77 +17,87 @@ from numpy.typing import NDArray
 from kfut_analytics.paper.clock import DAY, HOUR
 from kfut_analytics.paper.instruments import Asset
 from kfut_analytics.paper.market import Floats
-from kfut_analytics.paper.noise import Cache, Waves, normal, stable_hash, stretch, uniform, wander
+from kfut_analytics.paper.noise import Cache, Waves, normal, stable_hash, uniform, wander
 
 STEP = 5.0
 """Seconds between two knots: every price is a straight line from one to the next."""
-STEPS_PER_DAY = 17_280
-STEPS_PER_MINUTE = 12
+STEPS_PER_MINUTE, STEPS_PER_HOUR, STEPS_PER_DAY = 12, 720, 17_280
 EPOCH_DAY = 19_358
 """2023-01-01, in days since 1970: where every path begins."""
 PRICED_DAY = 20_779
 """2026-11-22: this day begins with the assets' own prices, whatever the seed."""
 
-_DAYS_PER_YEAR = 365
-_HORIZON_DAYS = 13 * _DAYS_PER_YEAR + 4
-# The daily walk forgets this share of its distance to the asset's level: half of it in about five months. It then
+_EPOCH_HOUR, _PRICED_PLACE = 24 * EPOCH_DAY, 24 * (PRICED_DAY - EPOCH_DAY)
+_HOURS_PER_YEAR = 365 * 24
+# The walk forgets this share of its distance to the asset's level in an hour, half of it in about five months. It then
 # stays within about half a year's volatility of that level.
-_FORGETTING = 0.005
-# Logarithm of a day's volatility, of all assets and of each alone.
-_DAILY_VOLATILITY: Waves = ((2 * DAY, 0.12), (5 * DAY, 0.16), (12 * DAY, 0.18), (35 * DAY, 0.18), (100 * DAY, 0.15))
-_OWN_VOLATILITY: Waves = ((4 * DAY, 0.10), (20 * DAY, 0.10))
-_WEEKEND_CALM = -0.25
-# Logarithm of variance within the day, and how it follows the hours in Asia, Europe and America (UTC).
-_BUSYNESS: Waves = ((600.0, 0.25), (HOUR, 0.40), (5 * HOUR, 0.35))
-_HOURS: tuple[float, ...] = (1.0, 1.05, 0.95, 0.8, 0.7, 0.65, 0.7, 0.9, 1.05, 1.0, 0.9, 0.9)
-_HOURS += (1.0, 1.4, 1.8, 1.7, 1.5, 1.3, 1.15, 1.1, 1.05, 0.95, 0.9, 0.95)
-# Jumps: chance per day, and their size in daily standard deviations: a least one and an exponential rest.
-_JUMPS_PER_DAY = 1 / 15
+_FORGETTING = 0.005 / 24
+# Logarithm of volatility, of all assets and of each alone.
+_VOLATILITY: Waves = (
+    (2 * HOUR, 0.16),
+    (6 * HOUR, 0.18),
+    (2 * DAY, 0.12),
+    (5 * DAY, 0.16),
+    (12 * DAY, 0.20),
+    (35 * DAY, 0.24),
+    (100 * DAY, 0.20),
+)
+_OWN_VOLATILITY: Waves = ((8 * HOUR, 0.10), (4 * DAY, 0.10), (20 * DAY, 0.10))
+_LOGARITHM_VARIANCE = sum(deviation**2 for _, deviation in _VOLATILITY + _OWN_VOLATILITY)
+# Variance by the hours of the day in Asia, Europe and America (UTC), and on weekends, relative to its mean.
+_HOURS = np.array(
+    [
+        *(1.0, 1.05, 0.95, 0.8, 0.7, 0.65, 0.7, 0.9, 1.05, 1.0, 0.9, 0.9),
+        *(1.0, 1.4, 1.8, 1.7, 1.5, 1.3, 1.15, 1.1, 1.05, 0.95, 0.9, 0.95),
+    ]
+)
+_WEEKEND, _WEEKDAY = 0.6, 1.16
+# Logarithm of variance from minute to minute.
+_FLICKER: Waves = ((600.0, 0.3),)
+# Jumps: chance per hour, and their size in daily standard deviations: a least one and an exponential rest.
+_JUMPS_PER_HOUR = 1 / (15 * 24)
 _LEAST_JUMP, _MEAN_REST = 0.2, 0.25
-_JUMP_VARIANCE = _JUMPS_PER_DAY * (_LEAST_JUMP**2 + 2 * _LEAST_JUMP * _MEAN_REST + 2 * _MEAN_REST**2)
+_JUMP_VARIANCE = 24 * _JUMPS_PER_HOUR * (_LEAST_JUMP**2 + 2 * _LEAST_JUMP * _MEAN_REST + 2 * _MEAN_REST**2)
 
 
 class Pace(NamedTuple):
-    """A day's own time.
+    """A day's own time, by hours.
 
     Attributes
     ----------
     elapsed
-        Share of the day's variance that has passed, per knot.
+        Share of the hour's variance that has passed, after every step.
     roots
-        Standard deviation of each step, in terms of the day's.
+        Standard deviation of each step, in terms of the hour's.
     activity
-        How busy each minute is; about 1 on average over the years.
+        How busy each minute of the day is; about 1 on average over the years.
     """
 
     elapsed: Floats
-    roots: Floats
+    roots: NDArray[np.float32]
     activity: Floats
 
 
 class _Jumps(NamedTuple):
-    """Jumps of some days in daily standard deviations, 0 on most days, and the steps at which they happen."""
+    """The few jumps of some hours: in which of them, how far in log returns, and at which step."""
 
+    hour: NDArray[np.int64]
     size: Floats
     step: NDArray[np.int64]
 
 
-class _Days(NamedTuple):
-    """What is drawn for all days of an asset at once.
+class _Common(NamedTuple):
+    """What all assets have in common from hour to hour: the logarithm of volatility, and the shocks."""
 
-    Attributes
-    ----------
-    walk
-        Logarithm of the index relative to the asset's level, at the beginning of each day.
-    deviation
-        Standard deviation of the log return, apart from jumps.
-    jumps
-        Those of all assets and the asset's own, each in log returns.
-    """
+    volatility: Floats
+    shocks: Floats
 
-    walk: Floats
+
+class _Walk(NamedTuple):
+    """An asset from hour to hour: logarithm of the index relative to its level, and the deviation of each hour."""
+
+    place: Floats
     deviation: Floats
-    jumps: tuple[_Jumps, _Jumps]
 
 
 class Paths:
@@ -102,26 +111,34 @@ class Paths:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self._days: dict[str, _Days] = {}
-        self._paces: Cache[Pace] = Cache(128)
-        self._common: Cache[Floats] = Cache(128)
+        self._walks: dict[str, _Walk] = {}
+        self._hours: _Common | None = None
+        self._paces: Cache[Pace] = Cache(96)
+        self._common_bridges: Cache[NDArray[np.float32]] = Cache(96)
+
+    def hours(self, asset: Asset, first: int, count: int) -> Floats:
+        """Index prices at some full hours (numbers since 1970)."""
+        place = first - _EPOCH_HOUR
+        result: Floats = asset.price * np.exp(self._walk(asset, first + count).place[place : place + count])
+        return result
 
     def day(self, asset: Asset, day: int) -> Floats:
         """Index prices at the knots of a day (number since 1970), its first and its last moment included."""
-        days, pace = self._drawn(asset, day), self.pace(day)
-        place, rho = day - EPOCH_DAY, asset.correlation
-        bridge = rho * self._common.get(day, lambda: self._bridge("common", day, pace))
-        bridge += math.sqrt(1 - rho * rho) * self._bridge(asset.code, day, pace)
-        bridge *= days.deviation[place]
-        begin, end = days.walk[place], days.walk[place + 1]
-        jumps = [(jumps.size[place], jumps.step[place]) for jumps in days.jumps]
-        walk = begin + (end - begin - sum(size for size, _ in jumps)) * pace.elapsed + bridge
-        for size, step in jumps:
-            if size:
-                walk[step:] += size
-        # Two days meet in the same number.
-        walk[-1] = end
-        result: Floats = asset.price * np.exp(walk)
+        first, pace, rho = 24 * day, self.pace(day), asset.correlation
+        place, deviation = self._walk(asset, first + 25)
+        here = slice(first - _EPOCH_HOUR, first - _EPOCH_HOUR + 24)
+        begins, ends = place[here, None], place[here.start + 1 : here.stop + 1, None]
+        walk = rho * self._common_bridges.get(day, lambda: self._bridges("common", day, pace))
+        walk += math.sqrt(1 - rho * rho) * self._bridges(asset.code, day, pace)
+        walk = begins + deviation[here, None] * walk + (ends - begins) * pace.elapsed
+        for jumps in self._jumps_of(asset, np.arange(first, first + 24)):
+            for hour, size, step in zip(*jumps, strict=True):
+                # The bridge has spread the jump over the hour.
+                walk[hour] -= size * pace.elapsed[hour]
+                walk[hour, step:] += size
+        # Two hours meet in the same number.
+        walk[:, -1] = ends[:, 0]
+        result: Floats = asset.price * np.exp(np.append(begins[0], walk))
         return result
 
     def pace(self, day: int) -> Pace:
@@ -130,61 +147,68 @@ class Paths:
 
     def _make_pace(self, day: int) -> Pace:
         minutes = day * DAY + 60.0 * np.arange(1440)
-        hours = stretch(np.array([*_HOURS, _HOURS[0]]), 60)[:-1]
-        variance = hours * np.exp(wander(stable_hash(self.seed, "busyness"), minutes, _BUSYNESS))
-        variance /= variance.sum()
-        elapsed = stretch(np.concatenate([[0.0], np.cumsum(variance)]), STEPS_PER_MINUTE)
-        roots = np.repeat(np.sqrt(variance / STEPS_PER_MINUTE), STEPS_PER_MINUTE)
-        level = np.exp(self._common_volatility(np.array([day]))[0])
-        return Pace(elapsed, roots, np.sqrt(variance * 1440) * level)
+        variance = np.exp(wander(stable_hash(self.seed, "flicker"), minutes, _FLICKER)).reshape(24, 60)
+        variance /= variance.sum(axis=1, keepdims=True)
+        steps = np.repeat(variance / STEPS_PER_MINUTE, STEPS_PER_MINUTE, axis=1)
+        first = 24 * day - _EPOCH_HOUR
+        usual = np.exp(self._common_hours(24 * day + 24).volatility[first : first + 24])
+        roots = np.sqrt(steps).astype(np.float32)
+        return Pace(np.cumsum(steps, axis=1), roots, (usual[:, None] * np.sqrt(variance * 60)).ravel())
 
-    def _bridge(self, name: str, day: int, pace: Pace) -> Floats:
-        """A Brownian bridge of variance 1, from 0 to 0, in the day's own time."""
+    def _bridges(self, name: str, day: int, pace: Pace) -> NDArray[np.float32]:
+        """Brownian bridges of variance 1, from 0 to 0 in each hour of a day, in its own time."""
         rng = np.random.default_rng([abs(stable_hash(self.seed, f"bridge {name}")), day])
-        steps = rng.standard_normal(STEPS_PER_DAY, dtype=np.float32) * pace.roots
-        walk = np.concatenate([[0.0], np.cumsum(steps)])
-        result: Floats = walk - walk[-1] * pace.elapsed
-        return result
+        walk = np.cumsum(rng.standard_normal((24, STEPS_PER_HOUR), dtype=np.float32) * pace.roots, axis=1)
+        return (walk - walk[:, -1:] * pace.elapsed).astype(np.float32)
 
-    # From day to day ----------------------------------------------------------------------------------------------
+    # From hour to hour --------------------------------------------------------------------------------------------
 
-    def _drawn(self, asset: Asset, day: int) -> _Days:
-        """The asset's days, up to this one at least."""
-        known = self._days.get(asset.code)
-        if known is None or day - EPOCH_DAY >= len(known.deviation):
-            known = self._days[asset.code] = self._draw(asset, max(_HORIZON_DAYS, 2 * (day - EPOCH_DAY)))
+    def _walk(self, asset: Asset, stop: int) -> _Walk:
+        """The asset's walk, up to an hour at least."""
+        known = self._walks.get(asset.code)
+        if known is None or stop - _EPOCH_HOUR > len(known.place):
+            known = self._walks[asset.code] = self._draw(asset, self._common_hours(stop))
         return known
 
-    def _draw(self, asset: Asset, count: int) -> _Days:
-        days = np.arange(EPOCH_DAY, EPOCH_DAY + count)
-        rho, usual = asset.correlation, asset.volatility / math.sqrt(_DAYS_PER_YEAR)
-        own_rho = math.sqrt(1 - rho * rho)
-        logarithm = self._common_volatility(days)
-        logarithm += wander(stable_hash(self.seed, f"volatility {asset.code}"), DAY * days, _OWN_VOLATILITY)
-        spread = sum(deviation**2 for _, deviation in _DAILY_VOLATILITY + _OWN_VOLATILITY)
-        deviation = usual * np.exp(logarithm - spread) * math.sqrt(1 - _JUMP_VARIANCE)
-        jumps = self._jumps("common", days, usual * rho), self._jumps(asset.code, days, usual * own_rho)
-        shocks = rho * normal(stable_hash(self.seed, "common"), days)
-        shocks += own_rho * normal(stable_hash(self.seed, asset.code), days)
-        steps = deviation * shocks + jumps[0].size + jumps[1].size
-        # The first day is already a typical distance away from the level.
-        first = float(shocks[0]) * usual / math.sqrt(2 * _FORGETTING)
-        walk = itertools.accumulate(steps.tolist(), lambda x, step: (1 - _FORGETTING) * x + step, initial=first)
-        path = np.fromiter(walk, dtype=np.float64)
-        # Given where a mean-reverting walk is on one day, it is expected to come back from there to either side.
-        distance = np.abs(np.arange(len(path)) - (PRICED_DAY - EPOCH_DAY))
-        path -= path[PRICED_DAY - EPOCH_DAY] * (1 - _FORGETTING) ** distance
-        return _Days(path, deviation, jumps)
+    def _draw(self, asset: Asset, common: _Common) -> _Walk:
+        count = len(common.shocks)
+        hours = np.arange(_EPOCH_HOUR, _EPOCH_HOUR + count)
+        rho, usual = asset.correlation, asset.volatility / math.sqrt(_HOURS_PER_YEAR)
+        logarithm = common.volatility - _LOGARITHM_VARIANCE
+        logarithm += wander(stable_hash(self.seed, f"volatility {asset.code}"), HOUR * hours, _OWN_VOLATILITY)
+        deviation = usual * np.exp(logarithm) * math.sqrt(1 - _JUMP_VARIANCE)
+        shocks = rho * common.shocks
+        shocks += math.sqrt(1 - rho * rho) * normal(stable_hash(self.seed, asset.code), hours)
+        steps = deviation * shocks
+        for jumps in self._jumps_of(asset, hours):
+            steps[jumps.hour] += jumps.size
+        # Every step is forgotten from then on; the first hour is already a typical distance away from the level.
+        kept = (1 - _FORGETTING) ** np.arange(count)
+        steps[0] = usual * shocks[0] / math.sqrt(2 * _FORGETTING)
+        place = kept * np.cumsum(steps / kept)
+        # Given where such a walk is at one time, it is expected to come back from there to either side.
+        place -= place[_PRICED_PLACE] * kept[np.abs(np.arange(count) - _PRICED_PLACE)]
+        return _Walk(place, deviation)
 
-    def _common_volatility(self, days: NDArray[np.int64]) -> Floats:
-        """Logarithm of the volatility of some days relative to a usual one."""
-        weekend = (days + 3) % 7 >= 5
-        logarithm = wander(stable_hash(self.seed, "volatility"), DAY * days, _DAILY_VOLATILITY)
-        return logarithm + np.where(weekend, _WEEKEND_CALM, -_WEEKEND_CALM * 2 / 5)
+    def _common_hours(self, stop: int) -> _Common:
+        """What all assets have in common, in whole years, up to an hour at least."""
+        years = max(_PRICED_PLACE + 1, stop - _EPOCH_HOUR) // _HOURS_PER_YEAR + 1
+        if self._hours is None or len(self._hours.shocks) < years * _HOURS_PER_YEAR:
+            hours = np.arange(_EPOCH_HOUR, _EPOCH_HOUR + years * _HOURS_PER_YEAR)
+            weekend = (hours // 24 + 3) % 7 >= 5
+            rhythm = _HOURS[hours % 24] / _HOURS.mean() * np.where(weekend, _WEEKEND, _WEEKDAY)
+            volatility = wander(stable_hash(self.seed, "volatility"), HOUR * hours, _VOLATILITY) + np.log(rhythm) / 2
+            self._hours = _Common(volatility, normal(stable_hash(self.seed, "common"), hours))
+        return self._hours
 
-    def _jumps(self, name: str, days: NDArray[np.int64], unit: float) -> _Jumps:
+    def _jumps_of(self, asset: Asset, hours: NDArray[np.int64]) -> tuple[_Jumps, _Jumps]:
+        """The jumps of all assets and the asset's own."""
+        rho, day = asset.correlation, asset.volatility / math.sqrt(365)
+        return self._jumps("common", hours, rho * day), self._jumps(asset.code, hours, math.sqrt(1 - rho * rho) * day)
+
+    def _jumps(self, name: str, hours: NDArray[np.int64], unit: float) -> _Jumps:
         key = stable_hash(self.seed, f"jump {name}")
-        chance, size, sign, place = (uniform(key, 4 * days + number) for number in range(4))
-        size = unit * (_LEAST_JUMP - _MEAN_REST * np.log(size)) * np.where(sign < 0.5, -1.0, 1.0)
-        step = 1 + np.floor(place * (STEPS_PER_DAY - 1)).astype(np.int64)
-        return _Jumps(np.where(chance < _JUMPS_PER_DAY, size, 0.0), step)
+        hit = np.flatnonzero(uniform(key, 4 * hours) < _JUMPS_PER_HOUR)
+        rest, sign, place = (uniform(key, 4 * hours[hit] + number) for number in (1, 2, 3))
+        size = unit * (_LEAST_JUMP - _MEAN_REST * np.log(rest)) * np.where(sign < 0.5, -1.0, 1.0)
+        return _Jumps(hit, size, np.floor(place * (STEPS_PER_HOUR - 1)).astype(np.int64))

@@ -5,6 +5,7 @@ The mark price carries the slow part, a straight line every five minutes; the fa
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,14 @@ import numpy as np
 from kfut_analytics.paper.clock import DAY, HOUR, YEAR
 from kfut_analytics.paper.instruments import Contract
 from kfut_analytics.paper.market import Floats
-from kfut_analytics.paper.noise import Waves, normal, stable_hash, stretch, wander
-from kfut_analytics.paper.paths import STEP
+from kfut_analytics.paper.noise import Cache, Waves, stable_hash, stretch, wander
+from kfut_analytics.paper.paths import STEP, STEPS_PER_DAY
 
 SLOW_STEP = 300.0
 _SLOW_PER_DAY, _STEPS_PER_SLOW = int(DAY / SLOW_STEP), int(SLOW_STEP / STEP)
 _SLOW_PER_HOUR = int(HOUR / SLOW_STEP)
+# So much is drawn at once: about a month.
+_CHUNK = 30 * _SLOW_PER_DAY
 
 # Premium of perpetuals at a yearly volatility of one half: where it is on average, what moves all of them and one.
 _USUAL_VOLATILITY = 0.5
@@ -26,7 +29,7 @@ _ALL: Waves = ((6 * HOUR, 0.25e-4), (DAY, 0.45e-4), (4 * DAY, 0.55e-4), (15 * DA
 _OWN: Waves = ((1.5 * HOUR, 0.3e-4), (5 * HOUR, 0.4e-4), (DAY, 0.4e-4), (5 * DAY, 0.4e-4))
 # The basis of dated contracts per year, and how it moves.
 _BASIS = 0.06
-_BASIS_WAVES: Waves = ((2 * DAY, 0.008), (9 * DAY, 0.018), (35 * DAY, 0.03), (120 * DAY, 0.03))
+_BASIS_WAVES: Waves = ((2 * DAY, 0.005), (9 * DAY, 0.013), (35 * DAY, 0.022), (120 * DAY, 0.024))
 # Over its last days a dated contract comes to its index.
 _CONVERGENCE = 2 * DAY
 # The fast part: periods of whole steps that fill a day.
@@ -44,13 +47,21 @@ class Premium:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
+        self._chunks: Cache[Floats] = Cache(256)
 
     def slow(self, contract: Contract, first: int, count: int) -> Floats:
         """Premium of the mark price at some multiples of five minutes."""
-        times = SLOW_STEP * np.arange(first, first + count)
+        chunks = range(first // _CHUNK, (first + count - 1) // _CHUNK + 1)
+        nodes = [self._chunks.get((contract.symbol, n), partial(self._draw, contract, n)) for n in chunks]
+        skipped = first - chunks[0] * _CHUNK
+        return np.concatenate(nodes)[skipped : skipped + count]
+
+    def _draw(self, contract: Contract, chunk: int) -> Floats:
+        times = SLOW_STEP * np.arange(chunk * _CHUNK, (chunk + 1) * _CHUNK)
         scale = contract.asset.volatility / _USUAL_VOLATILITY
         own = wander(stable_hash(self.seed, f"premium {contract.symbol}"), times, _OWN)
-        premium = scale * (wander(stable_hash(self.seed, "premium"), times, _ALL) + own)
+        common = self._chunks.get(chunk, lambda: wander(stable_hash(self.seed, "premium"), times, _ALL))
+        premium = scale * (common + own)
         if contract.expiry is None:
             level: Floats = scale * _LEVEL + premium
             return level
@@ -65,18 +76,21 @@ class Premium:
 
     def fast_of_day(self, contract: Contract, day: int) -> Floats:
         """The fast part at every knot of a day, its end included."""
-        key = stable_hash(self.seed, f"fast {contract.symbol}")
-        scale = contract.asset.volatility / _USUAL_VOLATILITY
-        parts = []
-        for number, (period, deviation) in enumerate(_FAST):
-            per_day = round(DAY / period)
-            nodes = normal(key + 7919 * number, np.arange(day * per_day, (day + 1) * per_day + 1))
-            parts.append(stretch(scale * deviation * nodes, round(period / STEP)))
-        fast: Floats = np.sum(parts, axis=0)
+        today, tomorrow = self._rng(contract, day), self._rng(contract, day + 1)
+        # Each day begins where the one before ends.
+        firsts, lasts = today.standard_normal(len(_FAST)), tomorrow.standard_normal(len(_FAST))
+        fast = np.zeros(STEPS_PER_DAY + 1)
+        for first, last, (period, deviation) in zip(firsts, lasts, _FAST, strict=True):
+            nodes = np.concatenate([[first], today.standard_normal(round(DAY / period) - 1), [last]])
+            fast += stretch(deviation * nodes, round(period / STEP))
+        fast *= contract.asset.volatility / _USUAL_VOLATILITY
         if contract.expiry is not None:
             left = np.maximum(contract.expiry - day * DAY - STEP * np.arange(len(fast)), 0.0)
             fast *= np.minimum(left / _CONVERGENCE, 1.0)
         return fast
+
+    def _rng(self, contract: Contract, day: int) -> np.random.Generator:
+        return np.random.default_rng([abs(stable_hash(self.seed, f"fast {contract.symbol}")), day])
 
     def funding(self, contract: Contract, hours: Any) -> Any:
         """Relative rate of the periods that begin at some full hours: the mean premium of the hour before, capped.

@@ -197,15 +197,16 @@ class SimulatedMarket:
 
     def funding(self, contract: Contract, t: Any) -> Any:
         """Absolute rate per contract and hour of the period that contains ``t``."""
-        hour = np.floor(np.asarray(t) / HOUR) * HOUR if np.ndim(t) else math.floor(t / HOUR) * HOUR
-        return self._absolute(contract, self.relative_funding(contract, hour), hour)
+        number = np.floor(np.asarray(t) / HOUR).astype(np.int64)
+        relative, first = self.relative_funding(contract, HOUR * number), int(number.min())
+        index = self._paths.hours(contract.asset, first, int(number.max()) - first + 1)[number - first]
+        rate = absolute_funding_rate(relative, index, inverse=contract.inverse)
+        return rate if np.ndim(t) else float(rate)
 
     def predicted_funding(self, contract: Contract, t: float) -> float:
         """Absolute rate of the next period as the current hour's premium so far suggests it."""
-        return float(self._absolute(contract, self._premium.predicted(contract, t), t))
-
-    def _absolute(self, contract: Contract, relative: Any, t: Any) -> Any:
-        return absolute_funding_rate(relative, self.index(contract.asset, t), inverse=contract.inverse)
+        index = self.index(contract.asset, t)
+        return float(absolute_funding_rate(self._premium.predicted(contract, t), index, inverse=contract.inverse))
 
     # Views of the past ------------------------------------------------------------------------------------------
 

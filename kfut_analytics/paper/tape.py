@@ -20,6 +20,8 @@ from kfut_analytics.paper.paths import STEP, STEPS_PER_DAY, STEPS_PER_MINUTE
 _CHANCE, _CHANCE_POWER = 0.7, 0.4
 # Sizes are lognormal; none is larger than so many times the mean.
 _SIZE_DEVIATION, _LARGEST_SIZE = 1.3, 25.0
+# In busy times more and larger trades come together: the mean of their product over the years.
+_BUSY_EXTRA = 1.15
 # How strongly the taker's side goes with the price.
 _SIDE_TILT = 0.25
 
@@ -57,9 +59,9 @@ def tape_of_day(seed: int, contract: Contract, day: int, fair: Floats, activity:
     """
     rng = np.random.default_rng([abs(stable_hash(seed, f"tape {contract.symbol}")), day])
     chance = _CHANCE / scarcity(contract) ** _CHANCE_POWER
-    busy = np.repeat(activity, STEPS_PER_MINUTE)
-    happens = rng.random(STEPS_PER_DAY, dtype=np.float32) < -np.expm1(math.log1p(-chance) * busy)
-    steps = np.flatnonzero(happens)
+    chances = -np.expm1(math.log1p(-chance) * activity)
+    draws = rng.random((len(activity), STEPS_PER_MINUTE), dtype=np.float32)
+    steps = np.flatnonzero(draws < chances[:, None].astype(np.float32))
     share, side, size = rng.random(len(steps)), rng.random(len(steps)), rng.standard_normal(len(steps))
     time = day * DAY + STEP * steps + (1 + np.floor(share * (1000 * STEP - 1))) / 1000
     alive = time >= contract.opening
@@ -74,7 +76,12 @@ def tape_of_day(seed: int, contract: Contract, day: int, fair: Floats, activity:
     half = half_spread(contract, price)
     price = outward(contract, price + np.where(buy, half, -half), buy=buy)
     factor = np.minimum(np.exp(_SIZE_DEVIATION * size - _SIZE_DEVIATION**2 / 2), _LARGEST_SIZE)
-    value = turnover(contract) / (STEPS_PER_DAY * chance) * factor * np.sqrt(busy[steps])
+    value = (
+        turnover(contract)
+        / (STEPS_PER_DAY * chance * _BUSY_EXTRA)
+        * factor
+        * np.sqrt(activity[steps // STEPS_PER_MINUTE])
+    )
     sizes = value if contract.inverse else value / price
     sizes = np.maximum(np.round(sizes, contract.precision), float(contract.step))
     return Tape(day * STEPS_PER_DAY + steps, np.round(time, 3), price, sizes, buy)

@@ -73,7 +73,7 @@ class Pace(NamedTuple):
         How busy each minute of the day is; about 1 on average over the years.
     """
 
-    elapsed: Floats
+    elapsed: NDArray[np.float32]
     roots: NDArray[np.float32]
     activity: Floats
 
@@ -128,9 +128,10 @@ class Paths:
         place, deviation = self._walk(asset, first + 25)
         here = slice(first - _EPOCH_HOUR, first - _EPOCH_HOUR + 24)
         begins, ends = place[here, None], place[here.start + 1 : here.stop + 1, None]
+        # Distances within an hour are small: they need no more than seven digits.
         walk = rho * self._common_bridges.get(day, lambda: self._bridges("common", day, pace))
         walk += math.sqrt(1 - rho * rho) * self._bridges(asset.code, day, pace)
-        walk = begins + deviation[here, None] * walk + (ends - begins) * pace.elapsed
+        walk = begins + (ends - begins) * pace.elapsed + deviation[here, None] * walk
         for jumps in self._jumps_of(asset, np.arange(first, first + 24)):
             for hour, size, step in zip(*jumps, strict=True):
                 # The bridge has spread the jump over the hour.
@@ -153,13 +154,17 @@ class Paths:
         first = 24 * day - _EPOCH_HOUR
         usual = np.exp(self._common_hours(24 * day + 24).volatility[first : first + 24])
         roots = np.sqrt(steps).astype(np.float32)
-        return Pace(np.cumsum(steps, axis=1), roots, (usual[:, None] * np.sqrt(variance * 60)).ravel())
+        elapsed = np.cumsum(steps, axis=1).astype(np.float32)
+        return Pace(elapsed, roots, (usual[:, None] * np.sqrt(variance * 60)).ravel())
 
     def _bridges(self, name: str, day: int, pace: Pace) -> NDArray[np.float32]:
         """Brownian bridges of variance 1, from 0 to 0 in each hour of a day, in its own time."""
         rng = np.random.default_rng([abs(stable_hash(self.seed, f"bridge {name}")), day])
-        walk = np.cumsum(rng.standard_normal((24, STEPS_PER_HOUR), dtype=np.float32) * pace.roots, axis=1)
-        return (walk - walk[:, -1:] * pace.elapsed).astype(np.float32)
+        steps = rng.standard_normal((24, STEPS_PER_HOUR), dtype=np.float32)
+        steps *= pace.roots
+        walk: NDArray[np.float32] = np.cumsum(steps, axis=1)
+        walk -= walk[:, -1:] * pace.elapsed
+        return walk
 
     # From hour to hour --------------------------------------------------------------------------------------------
 

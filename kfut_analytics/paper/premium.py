@@ -47,7 +47,7 @@ class Premium:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self._chunks: Cache[Floats] = Cache(256)
+        self._chunks: Cache[Floats] = Cache(128)
 
     def slow(self, contract: Contract, first: int, count: int) -> Floats:
         """Premium of the mark price at some multiples of five minutes."""

@@ -27,7 +27,7 @@ from kfut_analytics.paper.premium import Premium
 from kfut_analytics.paper.tape import Tape, joined, tape_of_day
 
 # Days that are kept: of prices at 140 kB each, of trades and minutes at about half, of hours at 1 kB.
-_KEPT_PRICES, _KEPT_TAPES, _KEPT_MINUTES, _KEPT_HOURS = 96, 128, 128, 8192
+_KEPT_PRICES, _KEPT_TAPES, _KEPT_MINUTES, _KEPT_HOURS = 64, 96, 96, 8192
 
 # Open contracts as a share of what is traded in a day, and how their logarithm moves.
 _OPEN_SHARE = 0.45

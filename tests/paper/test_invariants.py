@@ -24,7 +24,7 @@ def test_random_order_flow_leaves_the_books_in_order(seed):
     assert flow.statuses["placed"] > ACTIONS / 5
 
 
-@pytest.mark.parametrize("seed", [0, 2, 6])
+@pytest.mark.parametrize("seed", [0, 1, 6])
 def test_liquidations_leave_the_books_in_order(seed):
     flow = RandomFlow(seed, greed=3.0)
     for _ in range(300):

@@ -129,7 +129,8 @@ def test_nothing_trades_and_nothing_fires_while_a_market_is_suspended(wire):
     bid, ask = quoted(wire)
     limits = [wire.send(**XBT, side=side, limitPrice=price) for side, price in (("buy", bid), ("sell", ask))]
     stop = XBT | {"orderType": "stp", "triggerSignal": "mark"}
-    stops = [wire.send(**stop, side=side, stopPrice=price) for side, price in (("buy", ask + 1), ("sell", bid - 1))]
+    mark = round(wire.v3("tickers/PF_XBTUSD")["ticker"]["markPrice"])
+    stops = [wire.send(**stop, side=side, stopPrice=price) for side, price in (("buy", mark + 5), ("sell", mark - 5))]
     wire.server.faults.market("PF_XBTUSD", suspended=True, seconds=6 * 3600)
     clock.advance(6 * 3600 - 1)
     assert wire.v3("fills")["fills"] == []

@@ -188,7 +188,7 @@ def test_candles(wire):
     later = wire.get(f"{charts}/trade/PF_XBTUSD/1h", **{"from": start + 1, "to": start + 7200}).json()
     assert later["candles"][0]["time"] == (start + 3600) * 1000
     assert len(wire.get(f"{charts}/mark/PF_XBTUSD/1m").json()["candles"]) == 2000
-    oldest = wire.get(f"{charts}/mark/PF_XBTUSD/1d", **{"from": 0}).json()
+    oldest = wire.get(f"{charts}/mark/PF_XBTUSD/1d", **{"from": 0, "to": 1_680_000_000}).json()
     days = [candle["time"] / 86_400_000 for candle in oldest["candles"]]
     assert iso(86_400 * days[0]) == "2023-01-01T00:00:00.000Z"
     assert days == [days[0] + number for number in range(len(days))]

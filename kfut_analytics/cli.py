@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import runpy
 import shutil
@@ -98,6 +99,10 @@ def serve(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)] = 0,
     seed: Annotated[int, typer.Option(help="Determines the market and the account's history.")] = 0,
     account: Annotated[str, typer.Option(help="demo (90 days of history) or empty.")] = "demo",
+    faults: Annotated[
+        Path | None,
+        typer.Option(help="JSON file that says what shall go wrong; kfut_analytics.paper.scenario explains."),
+    ] = None,
 ) -> None:
     """Run a paper exchange for other programs until Ctrl-C, and print how to reach it."""
     from .paper import start
@@ -113,12 +118,27 @@ def serve(
     except OSError as error:
         raise ConfigurationError(f"cannot serve on 127.0.0.1:{port}: {error.strerror or error}") from error
     with closing(server):
+        if faults is not None:
+            server.faults.load(_mapping(faults))
         typer.echo(f"KRAKEN_FUTURES_BASE_URL={server.base_url}")
         typer.echo(f"KRAKEN_FUTURES_API_KEY={server.api_key}")
         typer.echo(f"KRAKEN_FUTURES_API_SECRET={server.api_secret}")
         sys.stdout.flush()
         while not stop.wait(1.0):  # a wait without end cannot be interrupted on Windows
             pass
+
+
+def _mapping(path: Path) -> dict[str, object]:
+    """What a JSON file says."""
+    try:
+        mapping = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ArgumentError(f"cannot read {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise ArgumentError(f"{path} is not JSON: {error}") from error
+    if not isinstance(mapping, dict):
+        raise ArgumentError(f"{path} holds {type(mapping).__name__}: it should be one JSON object")
+    return mapping
 
 
 def notebooks_folder() -> Path:

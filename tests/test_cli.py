@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import runpy
 import shutil
@@ -252,3 +253,33 @@ def test_a_wrong_secret_is_refused_without_showing_it() -> None:
         with connect(wrong) as client, pytest.raises(kfut.errors.AuthenticationError) as refused:
             client.accounts()
         assert wrong["KRAKEN_FUTURES_API_SECRET"] not in str(refused.value)
+
+
+def test_serve_with_faults_of_a_file(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps({"faults": [{"operation": "GET accounts", "kind": "nonce-low"}]}), encoding="utf-8")
+    with serving("--account", "empty", "--faults", plan) as (_, values), connect(values) as client:
+        with pytest.raises(kfut.errors.AuthenticationError, match="nonceBelowThreshold"):
+            client.accounts()
+        assert not client.accounts().empty
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "plan.json"),
+        ("{", "is not JSON"),
+        ("[]", "holds list"),
+        ('{"faults": [{"operation": "*", "kind": "explode"}]}', "explode"),
+    ],
+)
+def test_a_file_of_faults_that_cannot_be_used(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, text: str | None, said: str
+) -> None:
+    if text is not None:
+        (tmp_path / "plan.json").write_text(text)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert run_main(monkeypatch, "paper", "serve", "--account", "empty", "--faults", tmp_path / "plan.json") == 2
+    error = capsys.readouterr().err
+    assert one_line(error), error
+    assert said in error

@@ -3,9 +3,11 @@
 import itertools
 import json
 import math
+import re
 import threading
 from collections import Counter
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 import pytest
 
@@ -295,6 +297,13 @@ def test_a_scenario_is_a_plain_mapping(server):
     assert kinds(faults, "POST sendorder") == ["http-503"]
     faults.clear()
     assert kinds(faults, "POST sendorder", "GET fills") == [None, None]
+
+
+def test_the_example_of_the_readme_is_a_scenario(faults):
+    readme = Path(__file__).resolve().parents[2] / "README.md"
+    (example,) = re.findall(r"```json\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
+    faults.load(json.loads(example))
+    assert kinds(faults, *["POST sendorder"] * 2) == ["drop-after", None]
 
 
 @pytest.mark.parametrize(

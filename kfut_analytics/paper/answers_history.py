@@ -123,13 +123,13 @@ def account_log_csv(call: Call) -> Response:
 
 def market_executions(call: Call) -> Response:
     """GET /market/{tradeable}/executions."""
-    page = history.public_trades(call.exchange.market, _contract(call), window(call.params), call.exchange.now)
+    page = history.public_trades(call.exchange, _contract(call), window(call.params))
     return _answer(page, [wire_history.public_execution(event) for event in page.events], {})
 
 
 def market_orders(call: Call) -> Response:
     """GET /market/{tradeable}/orders."""
-    page = history.public_orders(call.exchange.market, _contract(call), window(call.params), call.exchange.now)
+    page = history.public_orders(call.exchange, _contract(call), window(call.params))
     return _answer(page, [wire_history.public_order_event(event) for event in page.events], {})
 
 

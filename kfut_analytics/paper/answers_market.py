@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from starlette.responses import Response
 
-from kfut_analytics.paper import wire, wire_reference
+from kfut_analytics.paper import public, wire, wire_reference
 from kfut_analytics.paper.call import Call, Json, NotFoundError, json_response
 from kfut_analytics.paper.clock import DAY, HOUR, iso
 from kfut_analytics.paper.exchange import UnknownSymbolError
@@ -79,7 +79,8 @@ def history(call: Call) -> Json:
     before = call.params.timestamp("lastTime")
     last = call.exchange.now if before is None else min(before, call.exchange.now)
     market = call.exchange.market
-    return {"history": wire.trades(market.trades(contract, market.begin, last, TRADES_PER_PAGE))}
+    table = public.trades(call.exchange, contract, market.begin, last, TRADES_PER_PAGE)
+    return {"history": wire.trades(table, public.kinds(call.exchange, contract))}
 
 
 def funding_rates(call: Call) -> Json:
@@ -134,7 +135,7 @@ def candles(call: Call) -> Json:
         begin = max(math.ceil(min(float(start), now + seconds) / seconds) * seconds, oldest)
         more = begin + count * seconds <= last
     stop = min(last, begin + (count - 1) * seconds)
-    table = call.exchange.market.candles(path["tick_type"], contract, seconds, begin, now, stop)
+    table = public.candles(call.exchange, path["tick_type"], contract, seconds, begin, stop)
     return {"candles": wire.candles(table, path["tick_type"]), "more_candles": more}
 
 

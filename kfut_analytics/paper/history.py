@@ -11,16 +11,20 @@ import binascii
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 import numpy as np
 
+from kfut_analytics.paper import public
 from kfut_analytics.paper.account import FUNDING_INFO, Account, Fill, LogRow
 from kfut_analytics.paper.clock import HOUR
 from kfut_analytics.paper.instruments import Contract
 from kfut_analytics.paper.market import Floats, Market
 from kfut_analytics.paper.noise import stable_hash, uniform
 from kfut_analytics.paper.orders import Record
+
+if TYPE_CHECKING:
+    from kfut_analytics.paper.exchange import Exchange
 
 T = TypeVar("T")
 PositionChange = Literal["open", "close", "increase", "decrease", "reverse", "noChange"]
@@ -257,23 +261,23 @@ class PublicOrder:
     maker: bool
 
 
-def public_trades(market: Market, contract: Contract, window: Window, now: float) -> Page[PublicTrade]:
-    """The trades of a market, those of `Market.trades`."""
-    return window.page(_trades(market, contract, window, now, window.count + 1, window.resume))
+def public_trades(exchange: Exchange, contract: Contract, window: Window) -> Page[PublicTrade]:
+    """The trades of a market."""
+    return window.page(_trades(exchange, contract, window, window.count + 1, window.resume))
 
 
-def public_orders(market: Market, contract: Contract, window: Window, now: float) -> Page[PublicOrder]:
+def public_orders(exchange: Exchange, contract: Contract, window: Window) -> Page[PublicOrder]:
     """The orders behind the public trades: each trade's maker was placed before it, its taker with it."""
     # The trade whose second order is still to come is looked at again.
     resume = None if window.resume is None else window.resume // 2 + (1 if window.newest_first else -1)
     # A maker in the window may wait for a trade behind its end; such trades may come with no order in it.
-    events = _trades(market, contract, window, now, window.count + _SPARE, resume, wait=_LONGEST_WAIT_MS)
+    events = _trades(exchange, contract, window, window.count + _SPARE, resume, wait=_LONGEST_WAIT_MS)
 
     def orders() -> Iterator[Event[PublicOrder]]:
         for event in events:
             for side, maker in enumerate((True, False)):
                 ms = event.ms - event.what.waited_ms if maker else event.ms
-                if ms <= milliseconds(now):
+                if ms <= milliseconds(exchange.now):
                     yield Event(2 * event.position + side, ms, PublicOrder(event.what, maker))
 
     return window.page(orders())
@@ -308,19 +312,20 @@ def _knots(market: Market, start: float, end: float, count: int, newest_first: b
 
 
 def _trades(
-    market: Market, contract: Contract, window: Window, now: float, count: int, resume: int | None, *, wait: int = 0
+    exchange: Exchange, contract: Contract, window: Window, count: int, resume: int | None, *, wait: int = 0
 ) -> Iterator[Event[PublicTrade]]:
     """The trades from which the next page is taken; with ``wait`` also some behind the window's end."""
+    market, now = exchange.market, exchange.now
     start = -math.inf if window.since is None else window.since / 1000
-    end = milliseconds(now) + 1 if window.before is None else min(milliseconds(now) + 1, window.before)
-    newest_first = window.newest_first
-    table = market.trades(contract, start, (end + wait) / 1000, count, newest_first=newest_first, resume=resume)
+    last = milliseconds(now) + 1 if window.before is None else min(milliseconds(now) + 1, window.before)
+    end = (last + wait) / 1000
+    table = public.trades(exchange, contract, start, end, count, newest_first=window.newest_first, resume=resume)
     if not len(table.time):
         return
     marks = market.mark(contract, table.time)
     waits = np.ceil(uniform(stable_hash(market.seed, "maker " + contract.symbol), table.number) * _LONGEST_WAIT_MS)
     # An order comes after the trade before the one it waits for.
-    earlier = market.trades(contract, -math.inf, table.time[0], 1).time
+    earlier = public.trades(exchange, contract, -math.inf, table.time[0], 1).time
     gaps = np.diff(table.time, prepend=earlier if len(earlier) else -math.inf) * 1000
     waits = np.minimum(waits, np.round(gaps) - 1)
     for uid, number, time, price, size, buy, mark, waited in zip(*table, marks, waits, strict=True):

@@ -6,13 +6,14 @@ Field names, their order, and which of them may be missing follow recordings of 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
 
 from kfut_analytics.contracts import plain, to_decimal
+from kfut_analytics.paper import public
 from kfut_analytics.paper.account import Account, Fill, LogRow
 from kfut_analytics.paper.clock import DAY, iso
 from kfut_analytics.paper.exchange import Exchange
@@ -92,10 +93,10 @@ def instrument(exchange: Exchange, contract: Contract) -> Json:
 def ticker(exchange: Exchange, contract: Contract) -> Json:
     """A contract's row of ``/tickers``."""
     now, market, state = exchange.now, exchange.market, exchange.states.get(contract.symbol, NORMAL)
-    day = market.candles("trade", contract, 60, now - DAY, now)
+    day = public.candles(exchange, "trade", contract, 60, now - DAY)
     last, opened = exchange.last(contract), float(day.open[0])
     volume = float(day.volume.sum())
-    trade = market.trades(contract, market.begin, now + 1e-3, 1)
+    trade = public.trades(exchange, contract, market.begin, now + 1e-3, 1)
     row: Json = {
         "symbol": contract.symbol,
         "last": last,
@@ -414,8 +415,8 @@ def order_status(order: Order, status: str, reason: str | None) -> Json:
     }
 
 
-def trades(table: Trades) -> list[Json]:
-    """Public trades, newest first."""
+def trades(table: Trades, kinds: Mapping[str, str]) -> list[Json]:
+    """Public trades, newest first; ``kinds`` names those that are no ordinary fills."""
     rows = [
         {
             "uid": uid,
@@ -424,7 +425,7 @@ def trades(table: Trades) -> list[Json]:
             "price": float(price),
             "size": float(size),
             "side": "buy" if bought else "sell",
-            "type": "fill",
+            "type": kinds.get(uid, "fill"),
         }
         for uid, number, time, price, size, bought in zip(*table, strict=True)
     ]

@@ -1,0 +1,113 @@
+"""The public history of a market: what the simulated participants trade and what the accounts here trade, as one.
+
+The market knows only its own trades. Those of the accounts are put between them at their time, so that the list of
+trades, the market history and the candles tell the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kfut_analytics.paper.instruments import Contract
+from kfut_analytics.paper.market import Candles, Floats, TickType, Trades
+
+if TYPE_CHECKING:
+    from kfut_analytics.paper.exchange import Exchange
+    from kfut_analytics.paper.matching import OwnTrade
+
+_ROOM = 10_000
+"""Numbers that are left for the accounts' trades after each of the market's."""
+
+
+def trades(
+    exchange: Exchange,
+    contract: Contract,
+    start: float,
+    end: float,
+    count: int,
+    *,
+    newest_first: bool = True,
+    resume: int | None = None,
+) -> Trades:
+    """The newest (or oldest) public trades with start <= time < end, at most ``count``, oldest first.
+
+    ``resume`` is the number of the last trade of the page before: only what lies beyond it is given.
+    """
+    beyond = None if resume is None else -(-resume // _ROOM) if newest_first else resume // _ROOM
+    table = exchange.market.trades(contract, start, end, count, newest_first=newest_first, resume=beyond)
+    own = [trade for trade in exchange.tape.get(contract.symbol, []) if start <= trade.time < end]
+    if not own:
+        return table._replace(number=table.number * _ROOM)
+    numbers = _numbers(exchange, contract, own)
+    rows = [
+        *zip(table.uid, table.number * _ROOM, table.time, table.price, table.size, table.buy, strict=True),
+        *((t.uid, n, t.time, t.price, t.size, t.taker_buys) for t, n in zip(own, numbers, strict=True)),
+    ]
+    if resume is not None:
+        rows = [row for row in rows if (row[1] < resume if newest_first else row[1] > resume)]
+    rows.sort(key=lambda row: int(row[1]))
+    rows = rows[-count:] if newest_first else rows[:count]
+    uid, number, time, price, size, buy = zip(*rows, strict=True) if rows else ((),) * 6
+    return Trades(
+        list(uid),
+        np.array(number, dtype=np.int64),
+        np.array(time, dtype=np.float64),
+        np.array(price, dtype=np.float64),
+        np.array(size, dtype=np.float64),
+        np.array(buy, dtype=np.bool_),
+    )
+
+
+def kinds(exchange: Exchange, contract: Contract) -> dict[str, str]:
+    """Trades that are no ordinary fills, by uid."""
+    return {trade.uid: trade.kind for trade in exchange.tape.get(contract.symbol, []) if trade.kind != "fill"}
+
+
+def _numbers(exchange: Exchange, contract: Contract, own: list[OwnTrade]) -> list[int]:
+    """Numbers between those of the market's trades around them, ascending."""
+    numbers: list[int] = []
+    for trade in own:
+        before = exchange.market.trades(contract, exchange.market.begin, trade.time + 0.0005, 1).number
+        number = int(before[-1]) * _ROOM + 1 if len(before) else 1
+        numbers.append(max(number, numbers[-1] + 1) if numbers else number)
+    return numbers
+
+
+def candles(
+    exchange: Exchange,
+    tick_type: TickType,
+    contract: Contract,
+    seconds: int,
+    start: float,
+    end: float | None = None,
+) -> Candles:
+    """Candles from the bucket that contains ``start`` to the one that contains ``end``, by default now."""
+    now = exchange.now
+    table = exchange.market.candles(tick_type, contract, seconds, start, now, end)
+    own = exchange.tape.get(contract.symbol, [])
+    if tick_type != "trade" or not own or not len(table.time):
+        return table
+    columns = Candles._make(column.copy() for column in table)
+    times = np.array([trade.time for trade in own])
+    prices, sizes = np.array([trade.price for trade in own]), np.array([trade.size for trade in own])
+    places = np.searchsorted(table.time, times, side="right") - 1
+    for place in np.unique(places[(places >= 0) & (times < table.time[-1] + seconds)]):
+        mine = places == place
+        columns.high[place] = max(columns.high[place], prices[mine].max())
+        columns.low[place] = min(columns.low[place], prices[mine].min())
+        columns.volume[place] = round(columns.volume[place] + sizes[mine].sum(), 10)
+        # An own trade that nobody has traded after is where the candle closes.
+        latest = float(times[mine][-1])
+        if not len(exchange.market.flow(contract, latest, min(now, _end(table.time, int(place), seconds)))[0]):
+            columns.close[place] = prices[mine][-1]
+            if place + 1 < len(table.time):
+                columns.open[place + 1] = prices[mine][-1]
+                columns.high[place + 1] = max(columns.high[place + 1], prices[mine][-1])
+                columns.low[place + 1] = min(columns.low[place + 1], prices[mine][-1])
+    return columns
+
+
+def _end(starts: Floats, place: int, seconds: int) -> float:
+    return float(starts[place]) + seconds - 0.0005

@@ -7,6 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from kfut_analytics.paper.auth import ApiKey
+from kfut_analytics.paper.clock import ManualClock
+from kfut_analytics.paper.demo import open_empty
+from kfut_analytics.paper.server import PaperServer
+
+from .conftest import NOW
 from .test_ccxt import BTC, milliseconds, open_ccxt, unified
 
 ccxt = pytest.importorskip("ccxt")
@@ -441,7 +447,24 @@ def test_subaccounts(client, server, account):
         client.privatePostTransferSubaccount({"fromUser": child.uid, "toUser": account.uid, **wallets})
 
 
-# Keys and signatures ---------------------------------------------------------------------------------------------
+# Limits, keys and signatures -------------------------------------------------------------------------------------
+
+
+def test_too_many_calls():
+    with PaperServer(open_empty(0, ManualClock(NOW)), ApiKey("empty"), enforce_limits=True) as strict:
+        client = open_ccxt(strict)
+        client.privateGetUnwindqueue()
+        client.privateGetUnwindqueue()
+        with pytest.raises(ccxt.RateLimitExceeded):
+            client.privateGetUnwindqueue()
+        client.fetch_open_orders()
+        strict.exchange.advance(10)
+        client.privateGetUnwindqueue()
+        for _ in range(16):  # six tokens of a hundred each
+            client.historyGetAccountlogcsv()
+        with pytest.raises(ccxt.RateLimitExceeded, match="429"):
+            client.historyGetAccountlogcsv()
+        client.session.close()
 
 
 def test_a_wrong_secret_is_refused(server):

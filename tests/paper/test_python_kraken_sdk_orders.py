@@ -8,6 +8,12 @@ from dataclasses import replace
 
 import pytest
 
+from kfut_analytics.paper.auth import ApiKey
+from kfut_analytics.paper.clock import ManualClock
+from kfut_analytics.paper.demo import open_empty
+from kfut_analytics.paper.server import PaperServer
+
+from .conftest import NOW
 from .test_python_kraken_sdk import XBT, Sdk, seconds
 
 errors = pytest.importorskip("kraken.exceptions")
@@ -293,7 +299,22 @@ def test_nothing_leaves_the_exchange(sdk, account):
     assert account.balances == before
 
 
-# Keys, nonces and signatures -------------------------------------------------------------------------------------
+# Limits, keys, nonces and signatures -----------------------------------------------------------------------------
+
+
+def test_too_many_calls():
+    with PaperServer(open_empty(0, ManualClock(NOW)), ApiKey("empty"), enforce_limits=True) as strict:
+        sdk = Sdk(strict)
+        sdk.user.get_unwind_queue()
+        sdk.user.get_unwind_queue()
+        with pytest.raises(errors.KrakenApiLimitExceededError):
+            sdk.user.get_unwind_queue()
+        strict.exchange.advance(10)
+        sdk.user.get_unwind_queue()
+        for _ in range(16):  # six tokens of a hundred each
+            sdk.user.get_account_log_csv()
+        with pytest.raises(Exception, match="429"):
+            sdk.user.get_account_log_csv()
 
 
 def test_a_wrong_secret_is_refused(server):

@@ -20,7 +20,8 @@ def open_ccxt(server, **options):
     live = "https://futures.kraken.com"
     addresses = {part: url.replace(live, server.base_url) for part, url in ccxt.krakenfutures().urls["api"].items()}
     keys = {"apiKey": server.api_key, "secret": server.api_secret}
-    client = ccxt.krakenfutures({"enableRateLimit": False, "urls": {"api": addresses}, **keys, **options})
+    manners = {"enableRateLimit": False, "timeout": 60_000}  # no waiting, and patience with busy machines
+    client = ccxt.krakenfutures({"urls": {"api": addresses}, **manners, **keys, **options})
     # Those that have expired are listed on demand; the demo account has traded some.
     client.load_markets(params={"expired": True})
     return client

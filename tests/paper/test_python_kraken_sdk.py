@@ -21,6 +21,8 @@ class Sdk:
         access = {"key": server.api_key, "secret": server.api_secret, "url": server.base_url} | options
         self.market, self.user = futures.Market(**access), futures.User(**access)
         self.trade, self.funding = futures.Trade(**access), futures.Funding(**access)
+        for client in (self.market, self.user, self.trade, self.funding):
+            client.TIMEOUT = 60  # patience with busy machines
 
 
 @pytest.fixture(scope="module")

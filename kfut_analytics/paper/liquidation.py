@@ -198,8 +198,14 @@ def _maintenance(position: Position, marks: Floats) -> Floats:
 
 
 def protect(exchange: Exchange, account: Account) -> None:
-    """Liquidate every pool of an account whose equity is not above its maintenance margin."""
+    """Liquidate every pool of an account whose equity is not above its maintenance margin.
+
+    While one of its markets is suspended a pool is left alone.
+    """
     for pool in pools(account):
+        states = (exchange.states.get(position.contract.symbol) for position in pool.positions)
+        if any(state is not None and state.suspended for state in states):
+            continue
         if _room(exchange, account, pool) <= 0:
             logger.info("account %s is liquidated in wallet %s", account.name, pool.wallet)
             _withdraw_orders(exchange, account, pool)

@@ -9,6 +9,7 @@ from kfut_analytics.paper.exchange import Exchange
 from kfut_analytics.paper.leverage import change_leverage
 from kfut_analytics.paper.liquidation import LIQUIDATION_FEE
 from kfut_analytics.paper.orders import OrderRequest
+from kfut_analytics.paper.states import MarketState
 
 from .scripted import ScriptedMarket
 
@@ -210,6 +211,19 @@ def test_collateral_pays_what_is_owed_once_everything_is_closed(stage):
     assert not stage.account.positions
     assert stage.account.balances["flex", "usd"] == pytest.approx(0, abs=0.01)
     assert 0 <= stage.account.balances["flex", "xbt"] < 0.1
+
+
+def test_nobody_is_liquidated_while_the_market_is_suspended(stage):
+    stage.give("flex", "usd", 8_000.0)
+    stage.send("PF_XBTUSD", "buy", 1)
+    stage.exchange.states["PF_XBTUSD"] = MarketState(suspended=True)
+    stage.move("XBT", BTC, BTC * 0.8)
+    stage.run(HOUR / 2)
+    assert not stage.liquidations()
+    del stage.exchange.states["PF_XBTUSD"]
+    stage.run(1)
+    assert stage.liquidations()
+    assert stage.exchange.flex(stage.account).margin_equity >= 0
 
 
 def test_nobody_is_liquidated_while_the_equity_is_above_the_maintenance_margin(stage):

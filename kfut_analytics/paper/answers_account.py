@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kfut_analytics.paper import wire, wire_reference
+from kfut_analytics.paper import wire, wire_orders, wire_reference
 from kfut_analytics.paper.call import Call, Json
 from kfut_analytics.paper.clock import iso
 
@@ -22,7 +22,7 @@ def openpositions(call: Call) -> Json:
 def openorders(call: Call) -> Json:
     """GET /openorders, newest first."""
     orders = sorted(call.account.orders.values(), key=lambda order: order.received, reverse=True)
-    return {"openOrders": [wire.open_order(order) for order in orders]}
+    return {"openOrders": [wire_orders.open_order(order) for order in orders]}
 
 
 def fills(call: Call) -> Json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kfut_analytics.paper import wire
+from kfut_analytics.paper import wire_orders
 from kfut_analytics.paper.call import Call, Json, RefusedError
 from kfut_analytics.paper.clock import iso
 from kfut_analytics.paper.orders import Outcome
@@ -37,7 +37,7 @@ def sendorder(call: Call) -> Json:
     _may_trade(call)
     request = order_request(call.params)
     outcome = call.exchange.submit(call.account, request)
-    status = wire.send_status(outcome, received=call.exchange.now, cli_ord_id=request.cli_ord_id)
+    status = wire_orders.send_status(outcome, received=call.exchange.now, cli_ord_id=request.cli_ord_id)
     return {"sendStatus": status}
 
 
@@ -46,7 +46,7 @@ def editorder(call: Call) -> Json:
     _may_trade(call)
     order_id, cli_ord_id = order_ids(call.params, "orderId")
     outcome = _edit(call, call.params, "orderId")
-    status = wire.edit_status(outcome, received=call.exchange.now, order_id=order_id, cli_ord_id=cli_ord_id)
+    status = wire_orders.edit_status(outcome, received=call.exchange.now, order_id=order_id, cli_ord_id=cli_ord_id)
     return {"editStatus": status}
 
 
@@ -63,7 +63,7 @@ def orders_status(call: Call) -> Json:
     ]
     return {
         "orders": [
-            wire.order_status(order, status, reason)
+            wire_orders.order_status(order, status, reason)
             for order, status, reason in rows
             if not wanted or wanted & {order.order_id, order.cli_ord_id}
         ]
@@ -74,7 +74,7 @@ def cancelorder(call: Call) -> Json:
     """POST /cancelorder."""
     order_id, cli_ord_id = order_ids(call.params, "order_id")
     outcome = _cancel(call, call.params)
-    status = wire.cancel_status(outcome, received=call.exchange.now, order_id=order_id, cli_ord_id=cli_ord_id)
+    status = wire_orders.cancel_status(outcome, received=call.exchange.now, order_id=order_id, cli_ord_id=cli_ord_id)
     return {"cancelStatus": status}
 
 
@@ -82,7 +82,7 @@ def cancelallorders(call: Call) -> Json:
     """POST /cancelallorders."""
     symbol = call.params.get("symbol")
     outcomes = call.exchange.cancel_all(call.account, symbol)
-    return {"cancelStatus": wire.cancel_all_status(outcomes, received=call.exchange.now, symbol=symbol)}
+    return {"cancelStatus": wire_orders.cancel_all_status(outcomes, received=call.exchange.now, symbol=symbol)}
 
 
 def cancelallordersafter(call: Call) -> Json:
@@ -120,19 +120,19 @@ def _prepared(call: Call, params: Params) -> Callable[[], Json]:
 
             def send() -> Json:
                 outcome = exchange.submit(account, request)
-                row = wire.batch_status(outcome, _BATCH_WORDS.get(outcome.status, outcome.status), tag=tag)
+                row = wire_orders.batch_status(outcome, _BATCH_WORDS.get(outcome.status, outcome.status), tag=tag)
                 return row | ({"dateTimeReceived": iso(exchange.now)} if outcome.status == "placed" else {})
 
             return send
         case "edit":
             _may_trade(call)
             edit = edit_request(params, "order_id")
-            return lambda: wire.batch_status(
+            return lambda: wire_orders.batch_status(
                 _edit(call, params, "order_id"), order_id=edit.order_id, cli_ord_id=edit.cli_ord_id
             )
         case _:
             order_id, cli_ord_id = order_ids(params, "order_id")
-            return lambda: wire.batch_status(_cancel(call, params), order_id=order_id, cli_ord_id=cli_ord_id)
+            return lambda: wire_orders.batch_status(_cancel(call, params), order_id=order_id, cli_ord_id=cli_ord_id)
 
 
 def _may_trade(call: Call) -> None:

@@ -67,6 +67,8 @@ def move(
 def available(exchange: Exchange, account: Account, wallet: str, currency: str) -> float:
     """How much of a currency can leave a wallet: what is held there and is not needed as margin."""
     held = account.balances.get((wallet, currency), 0.0)
+    if held <= 0:
+        return 0.0
     if wallet == "flex":
         return min(held, exchange.flex(account).holdings[currency].available)
     return min(held, exchange.single(account, wallet).available) if wallet in SINGLE_COLLATERAL_WALLETS else held

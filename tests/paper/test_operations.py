@@ -318,6 +318,7 @@ def test_subaccounts_with_their_figures(stopped):
         ("empty", {"amount": "1000000"}, "insufficientFunds"),
         ("empty", {"amount": "0"}, "invalidAmount"),
         ("empty", {"unit": "shell"}, "invalidUnit"),
+        ("empty", {"unit": "xbt"}, "insufficientFunds"),
         ("child", {}, "invalidAccount"),
     ],
 )

@@ -10,8 +10,9 @@ import numpy as np
 from starlette.responses import Response
 
 from kfut_analytics.paper import public, wire, wire_reference
+from kfut_analytics.paper.analytics import KINDS, Buckets
 from kfut_analytics.paper.call import Call, Json, NotFoundError, json_response
-from kfut_analytics.paper.clock import DAY, HOUR, iso
+from kfut_analytics.paper.clock import HOUR, iso
 from kfut_analytics.paper.exchange import UnknownSymbolError
 from kfut_analytics.paper.instruments import Contract
 from kfut_analytics.paper.market import RESOLUTIONS
@@ -20,7 +21,6 @@ from kfut_analytics.paper.refusals import charts_error
 
 TRADES_PER_PAGE = 100
 CANDLES_LIMIT = ANALYTICS_LIMIT = 2000
-ANALYTICS_TYPES = ("open-interest", "future-basis")
 TICK_TYPES = ("spot", "mark", "trade")
 CONTRACT_TYPES = ("futures_inverse", "futures_vanilla", "flexible_futures", "options", "all")
 
@@ -163,12 +163,12 @@ def analytics(call: Call) -> Response:
     """GET /api/charts/v1/analytics/{symbol}/{analytics_type}: times in seconds, and errors of its own shape."""
     path, params, market, now = call.request.path_params, call.params, call.exchange.market, call.exchange.now
     kind = path["analytics_type"]
-    if kind not in ANALYTICS_TYPES:
-        return charts_error(HTTPStatus.NOT_FOUND, "no such analytics", "analytics_type", kind)
     try:
         contract = call.exchange.contract(path["symbol"])
     except UnknownSymbolError:
         return charts_error(HTTPStatus.NOT_FOUND, "no such market", "symbol", path["symbol"])
+    if kind not in KINDS or (kind == "funding" and contract.expiry is not None):
+        return charts_error(HTTPStatus.NOT_FOUND, "no such analytics", "analytics_type", kind)
     since, interval, end = params.integer("since"), params.integer("interval"), params.integer("to")
     if since is None:
         raise MissingArgumentError("since")
@@ -176,13 +176,19 @@ def analytics(call: Call) -> Response:
         raise MissingArgumentError("interval")
     if interval not in RESOLUTIONS.values():
         raise BadArgumentError("Argument invalid: interval")
-    first = math.ceil(max(since, market.begin + DAY, contract.opening) / interval)
-    last = math.floor(min(now, now if end is None else end) / interval)
+    first = math.ceil(max(since, market.begin, contract.opening) / interval)
+    last = math.floor(min(now, now if end is None else end, contract.expiry or now) / interval)
     places = range(first, last + 1)
     times = interval * np.asarray(places[:ANALYTICS_LIMIT], dtype=np.float64)
-    if kind == "open-interest":
-        data: Any = wire.decimals(market.open_interest(contract, times))
-    else:
-        data = {"basis": wire.decimals(market.basis(contract, times))}
+    data: Any = _texts(KINDS[kind](Buckets(call.exchange, contract, times, interval))) if len(times) else []
     result = {"timestamp": [int(time) for time in times], "more": len(places) > ANALYTICS_LIMIT, "data": data}
     return json_response({"result": result, "errors": []})
+
+
+def _texts(data: Any) -> Any:
+    """Series as they travel: decimals as texts; candles, counts and what is missing as they are."""
+    if isinstance(data, dict):
+        return {name: _texts(part) for name, part in data.items()}
+    if isinstance(data, np.ndarray):
+        return wire.decimals(data)
+    return [wire.decimals([value])[0] if isinstance(value, float) else value for value in data]

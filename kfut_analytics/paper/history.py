@@ -323,11 +323,11 @@ def _trades(
     if not len(table.time):
         return
     marks = market.mark(contract, table.time)
-    waits = np.ceil(uniform(stable_hash(market.seed, "maker " + contract.symbol), table.number) * _LONGEST_WAIT_MS)
+    waits = np.ceil(uniform(stable_hash(0, f"maker {contract.symbol}"), table.number) * _LONGEST_WAIT_MS)
     # An order comes after the trade before the one it waits for.
     earlier = public.trades(exchange, contract, -math.inf, table.time[0], 1).time
     gaps = np.diff(table.time, prepend=earlier if len(earlier) else -math.inf) * 1000
-    waits = np.minimum(waits, np.round(gaps) - 1)
+    waits = np.clip(waits, 0, np.maximum(np.round(gaps) - 1, 0))
     for uid, number, time, price, size, buy, mark, waited in zip(*table, marks, waits, strict=True):
         ms = milliseconds(time)
         trade = PublicTrade(contract, uid, ms, float(price), float(size), bool(buy), float(mark), int(waited))

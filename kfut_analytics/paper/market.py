@@ -79,7 +79,6 @@ class Market(Protocol):
     """
 
     begin: float
-    seed: int
 
     def listing(self, now: float) -> dict[str, Contract]:
         """What is listed at a time, by symbol; with the dated contracts that expired in the last 120 days."""
@@ -177,10 +176,4 @@ class Market(Protocol):
 
     def basis(self, contract: Contract, times: Floats) -> Floats:
         """Mark price relative to the index at some times, 0 when they are equal."""
-        ...
-
-    # What the engine still asks for -----------------------------------------------------------------------------
-
-    def times(self, start: float, end: float) -> Floats:
-        """The instants in (start, end] at which orders are looked at: the knots, or ``end`` when there is none."""
         ...

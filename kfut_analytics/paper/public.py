@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kfut_analytics.paper.instruments import Contract
-from kfut_analytics.paper.market import Candles, Floats, TickType, Trades
+from kfut_analytics.paper.market import Candles, Floats, Flow, TickType, Trades
 
 if TYPE_CHECKING:
     from kfut_analytics.paper.exchange import Exchange
@@ -58,6 +58,18 @@ def trades(
         np.array(size, dtype=np.float64),
         np.array(buy, dtype=np.bool_),
     )
+
+
+def flow(exchange: Exchange, contract: Contract, start: float, end: float) -> Flow:
+    """The public trades with start < time <= end, oldest first, without their numbers."""
+    theirs = exchange.market.flow(contract, start, end)
+    own = [trade for trade in exchange.tape.get(contract.symbol, []) if start < trade.time <= end]
+    if not own:
+        return theirs
+    columns = zip(*((trade.time, trade.price, trade.size, trade.taker_buys) for trade in own), strict=True)
+    both = [np.append(column, mine) for column, mine in zip(theirs, columns, strict=True)]
+    order = np.argsort(both[0], kind="stable")
+    return Flow(both[0][order], both[1][order], both[2][order], both[3][order].astype(np.bool_))
 
 
 def kinds(exchange: Exchange, contract: Contract) -> dict[str, str]:

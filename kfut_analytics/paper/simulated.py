@@ -322,11 +322,6 @@ class SimulatedMarket:
         result: Floats = self.mark(contract, times) / self.index(contract.asset, times) - 1
         return result
 
-    def times(self, start: float, end: float) -> Floats:
-        """The instants in (start, end] at which orders are looked at: the knots, or ``end`` when there is none."""
-        knots = self.knots(start, end)
-        return knots if len(knots) else np.array([end])
-
 
 def _hours(minutes: Floats) -> Floats:
     return merged(minutes, np.arange(0, minutes.shape[1], 60))

@@ -90,14 +90,15 @@ def ticker(exchange: Exchange, contract: Contract) -> Json:
     """A contract's row of ``/tickers``."""
     now, market, state = exchange.now, exchange.market, exchange.states.get(contract.symbol, NORMAL)
     day = public.candles(exchange, "trade", contract, 60, now - DAY)
-    last, opened = exchange.last(contract), float(day.open[0])
-    volume = float(day.volume.sum())
+    last, volume = exchange.last(contract), float(day.volume.sum())
     trade = public.trades(exchange, contract, market.begin, now + 1e-3, 1)
-    row: Json = {
-        "symbol": contract.symbol,
-        "last": last,
-        "lastTime": iso(trade.time[0]),
-        "lastSize": float(trade.size[0]),
+    # What has just been listed has not been traded yet.
+    traded = len(trade.time) > 0
+    opened = float(day.open[0]) if traded else last
+    row: Json = {"symbol": contract.symbol}
+    if traded:
+        row |= {"last": last, "lastTime": iso(trade.time[0]), "lastSize": float(trade.size[0])}
+    row |= {
         "tag": contract.tag(now),
         "pair": f"{contract.asset.base}:USD",
         "markPrice": exchange.prices.mark(contract),
@@ -113,10 +114,9 @@ def ticker(exchange: Exchange, contract: Contract) -> Json:
         "vol24h": round(volume, 4),
         "volumeQuote": round(quote_volume, 4),
         "openInterest": float(market.open_interest(contract, np.array([now]))[0]),
-        "open24h": opened,
-        "high24h": float(day.high.max()),
-        "low24h": float(day.low.min()),
     }
+    if traded:
+        row |= {"open24h": opened, "high24h": float(day.high.max()), "low24h": float(day.low.min())}
     if contract.expiry is None:
         row["fundingRate"] = exchange.prices.funding(contract)
         row["fundingRatePrediction"] = market.predicted_funding(contract, now)

@@ -3,7 +3,6 @@
 import json
 from decimal import Decimal
 
-import numpy as np
 import pytest
 import requests
 
@@ -327,34 +326,3 @@ def test_the_accounts_own_view(wire):
     positions = {p["symbol"]: p for p in wire.v3("openpositions")["openPositions"]}
     assert queue.keys() == positions.keys()
     assert all((queue[s] > 20) == (p["unrealizedPnl"] > 0) for s, p in positions.items())
-
-
-def test_analytics(wire):
-    base, now = "/api/charts/v1/analytics/PF_XBTUSD", int(wire.server.exchange.now)
-    interest = wire.get(f"{base}/open-interest", since=now - 7200, interval=300).json()
-    assert interest["errors"] == []
-    result = interest["result"]
-    assert len(result["timestamp"]) == len(result["data"]) == 24
-    assert all(time % 300 == 0 for time in result["timestamp"])
-    exchange = wire.server.exchange
-    contract, last = exchange.contract("PF_XBTUSD"), result["timestamp"][-1]
-    assert float(result["data"][-1]) == exchange.market.open_interest(contract, np.array([float(last)]))[0]
-    ticker = wire.v3("tickers/PF_XBTUSD")["ticker"]
-    assert ticker["openInterest"] == pytest.approx(float(result["data"][-1]), rel=0.01)
-    basis = wire.get(f"{base}/future-basis", since=now - 7200, interval=3600, to=now - 3600).json()["result"]
-    [candle] = wire.get("/api/charts/v1/mark/PF_XBTUSD/1h", **{"from": now - 7200, "to": now - 3600}).json()["candles"]
-    [spot] = wire.get("/api/charts/v1/spot/PF_XBTUSD/1h", **{"from": now - 7200, "to": now - 3600}).json()["candles"]
-    expected = float(candle["open"]) / float(spot["open"]) - 1
-    assert float(basis["data"]["basis"][0]) == pytest.approx(expected, abs=1e-8)
-    many = wire.get(f"{base}/future-basis", since=0, interval=60).json()["result"]
-    assert (len(many["timestamp"]), many["more"]) == (2000, True)
-    ahead = wire.get(f"{base}/open-interest", since=now + 10**6, interval=60).json()["result"]
-    assert (ahead["timestamp"], ahead["data"], ahead["more"]) == ([], [], False)
-    for path, params, status in (
-        (f"{base}/cvd", {"since": 0, "interval": 60}, 404),
-        ("/api/charts/v1/analytics/PF_NOPE/open-interest", {"since": 0, "interval": 60}, 404),
-        (f"{base}/open-interest", {"since": 0, "interval": 61}, 400),
-        (f"{base}/open-interest", {"interval": 60}, 400),
-    ):
-        answer = wire.get(path, **params)
-        assert (answer.status_code, answer.json().keys()) == (status, {"result", "errors"})

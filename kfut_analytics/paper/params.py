@@ -30,6 +30,10 @@ EVENTS_LIMIT = 1000
 DEVIATION_UNITS = ("PERCENT", "QUOTE_CURRENCY")
 
 
+# Answers call the index price the spot price, and clients in use send that word as well.
+_SIGNALS: dict[str, Signal] = {"mark": "mark", "index": "index", "last": "last", "spot": "index"}
+
+
 class BadArgumentError(Exception):
     """A parameter cannot be understood; the message is the exchange's."""
 
@@ -226,7 +230,7 @@ def order_request(params: Params) -> OrderRequest:
         limit_price=limit,
         stop_price=stop,
         cli_ord_id=params.get("cliOrdId"),
-        trigger_signal=cast(Signal, params.choice("triggerSignal", ("mark", "index", "last"), "last")),
+        trigger_signal=_SIGNALS[params.choice("triggerSignal", tuple(_SIGNALS), "last")],
         reduce_only=bool(params.flag("reduceOnly")),
         process_before=params.deadline(),
         trailing=trailing,

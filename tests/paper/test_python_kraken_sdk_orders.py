@@ -116,13 +116,9 @@ def test_triggers(kind, share, signal, sdk, account):
 
 
 def test_the_index_as_a_signal(sdk, account):
-    # Its create_order takes "spot", as the exchange writes it in its answers, where the exchange takes "index".
+    # Its create_order takes "spot", as the exchange writes it in its answers.
     bid, _ = best(sdk)
-    with pytest.raises(Exception, match="triggerSignal"):
-        send(sdk, "stp", 0.01, XBT, "sell", stopPrice=bid - 1000, triggerSignal="spot")
-    order = {"orderType": "stp", "symbol": XBT, "side": "sell", "size": 0.01, "stopPrice": bid - 1000}
-    uri = "/derivatives/api/v3/sendorder"
-    sdk.trade.request("POST", uri, post_params=order | {"triggerSignal": "index"})
+    send(sdk, "stp", 0.01, XBT, "sell", stopPrice=bid - 1000, triggerSignal="spot")
     (kept,) = account.orders.values()
     assert kept.trigger_signal == "index"
     assert sdk.user.get_open_orders()["openOrders"][0]["triggerSignal"] == "spot"

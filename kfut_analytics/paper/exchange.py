@@ -23,7 +23,14 @@ from kfut_analytics.paper.account import Account
 from kfut_analytics.paper.book import Book, Priorities, Side
 from kfut_analytics.paper.clock import DAY, Clock, ManualClock, WallClock
 from kfut_analytics.paper.instruments import Contract
-from kfut_analytics.paper.margin import FlexState, Prices, SingleState, flex_state, single_state
+from kfut_analytics.paper.margin import (
+    SINGLE_COLLATERAL_WALLETS,
+    FlexState,
+    Prices,
+    SingleState,
+    flex_state,
+    single_state,
+)
 from kfut_analytics.paper.market import Market
 from kfut_analytics.paper.orders import (
     Cancelled,
@@ -73,6 +80,8 @@ class Exchange:
     transaction
         Gives the context in which a request or a tick happens, under the lock. An exchange that is kept in a file is
         given one that ends when all that happened in it is written, or with an error and as if nothing had happened.
+    single_wallets
+        The single-collateral wallets, and the currency of each.
     accounts
         The traders, by name.
     participants
@@ -105,6 +114,8 @@ class Exchange:
         self._priorities = Priorities()
         self.contracts: dict[str, Contract] = {}
         self.books: dict[str, Book] = {}
+        assets = self.market.assets
+        self.single_wallets = {w: coin for w, coin in SINGLE_COLLATERAL_WALLETS.items() if coin.upper() in assets}
         self._listed_until = -math.inf
         self.list_contracts()
         self.accounts: dict[str, Account] = {}
@@ -169,6 +180,8 @@ class Exchange:
             if symbol not in self.contracts:
                 self.contracts[symbol] = contract
                 self.books[symbol] = Book(contract.precision, self._priorities)
+                if contract.inverse:
+                    self.single_wallets[contract.wallet] = contract.currency
 
     def contract(self, symbol: str) -> Contract:
         """The contract of a symbol, in any case."""

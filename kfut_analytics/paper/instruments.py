@@ -21,7 +21,7 @@ REMEMBERED_DAYS = 120
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """An underlying and how its price behaves.
+    """An underlying and, for one whose price is drawn, how that behaves.
 
     Attributes
     ----------
@@ -29,6 +29,8 @@ class Asset:
         The code inside symbols and wallet names (``XBT``).
     base
         The code in instrument and ticker pairs (``BTC``).
+    tradfi
+        Whether it is none of the crypto currencies.
     price
         Index price in USD on 2026-11-22, and the level around which it moves over the years.
     volatility
@@ -41,11 +43,12 @@ class Asset:
 
     code: str
     base: str
-    price: float
-    volatility: float
-    correlation: float
-    turnover: float
-    category: str
+    price: float = 0.0
+    volatility: float = 0.0
+    correlation: float = 0.0
+    turnover: float = 0.0
+    category: str = ""
+    tradfi: bool = False
 
 
 ASSETS = {
@@ -67,6 +70,11 @@ ASSETS = {
         Asset("PEPE", "PEPE", 4.6e-6, 1.10, 0.70, 3e7, "Community"),
     )
 }
+
+
+def wallet_currency(wallet: str) -> str:
+    """The currency of a single-collateral wallet: ``xbt`` for ``fi_xbtusd``."""
+    return wallet.removeprefix("fi_").removesuffix("usd")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ from kfut_analytics.contracts import funding_payment, margin_requirement, pnl, r
 from kfut_analytics.paper import matching
 from kfut_analytics.paper.account import TAKER_FEE, Account, Position, Terms
 from kfut_analytics.paper.clock import DAY, HOUR
-from kfut_analytics.paper.instruments import ASSETS, Asset
-from kfut_analytics.paper.margin import COLLATERAL, SINGLE_COLLATERAL_WALLETS, FlexState
+from kfut_analytics.paper.instruments import Asset, wallet_currency
+from kfut_analytics.paper.margin import COLLATERAL, FlexState
 from kfut_analytics.paper.market import Floats, Market
 from kfut_analytics.paper.orders import Order
 
@@ -146,7 +146,7 @@ def headroom(market: Market, account: Account, pool: Pool, times: Floats) -> Flo
 
 def equity(market: Market, account: Account, pool: Pool, times: Floats) -> Floats:
     """Collateral and open P&L of a pool at some times, if positions and balances stay as they are."""
-    total = _collateral(account, pool, lambda asset: market.index(asset, times)) + np.zeros(len(times))
+    total = _collateral(market, account, pool, lambda asset: market.index(asset, times)) + np.zeros(len(times))
     for position in pool.positions:
         contract = position.contract
         marks = market.mark(contract, times)
@@ -159,8 +159,12 @@ def equity(market: Market, account: Account, pool: Pool, times: Floats) -> Float
 
 def _worst(market: Market, account: Account, pool: Pool, start: float, end: float) -> tuple[Floats, Floats]:
     """For every hour a figure that the headroom does not fall below, from the hour's extremes."""
+
+    def lowest_index(asset: Asset) -> Floats:
+        return market.hourly_index_bounds(asset, start, end)[1]
+
     hours = market.hourly_bounds(pool.positions[0].contract, start, end)[0]
-    room = _collateral(account, pool, lambda asset: market.hourly_index_bounds(asset, start, end)[1]) + 0 * hours
+    room = _collateral(market, account, pool, lowest_index) + 0 * hours
     for position in pool.positions:
         contract = position.contract
         _, lowest, highest = market.hourly_bounds(contract, start, end)
@@ -173,16 +177,16 @@ def _worst(market: Market, account: Account, pool: Pool, start: float, end: floa
     return hours, room
 
 
-def _collateral(account: Account, pool: Pool, index: Callable[[Asset], Floats]) -> float | Floats:
+def _collateral(market: Market, account: Account, pool: Pool, index: Callable[[Asset], Floats]) -> float | Floats:
     if pool.isolated:
         return pool.locked
     if pool.wallet != "flex":
-        return account.balances.get((pool.wallet, SINGLE_COLLATERAL_WALLETS[pool.wallet]), 0.0)
+        return account.balances.get((pool.wallet, wallet_currency(pool.wallet)), 0.0)
     total: float | Floats = -pool.locked
     for currency, kind in COLLATERAL.items():
         amount = account.balances.get(("flex", currency), 0.0)
         if amount:
-            price = kind.usd if kind.usd is not None else index(ASSETS[currency.upper()])
+            price = kind.usd if kind.usd is not None else index(market.assets[currency.upper()])
             total = total + amount * price * (1 - kind.haircut)
     return total
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from kfut_analytics.contracts import margin_requirement, notional, pnl
 from kfut_analytics.paper.account import Account, Position
-from kfut_analytics.paper.instruments import ASSETS, INVERSE_WALLETS, Asset, Contract
+from kfut_analytics.paper.instruments import INVERSE_WALLETS, Asset, Contract, wallet_currency
 from kfut_analytics.paper.market import Market
 from kfut_analytics.paper.orders import Order
 
@@ -50,6 +50,7 @@ COLLATERAL = {
 """Currencies of the multi-collateral wallet, as the account log spells them."""
 
 SINGLE_COLLATERAL_WALLETS = INVERSE_WALLETS
+"""Wallets that every account has, and their currencies; see `Exchange.single_wallets` for all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,11 @@ class Prices:
     def collateral(self, currency: str) -> float:
         """Price in USD of a currency of the multi-collateral wallet."""
         constant = COLLATERAL[currency].usd
-        return self.index(ASSETS[currency.upper()]) if constant is None else constant
+        return self.coin(currency) if constant is None else constant
+
+    def coin(self, currency: str) -> float:
+        """Price in USD of a coin, as the account log spells it."""
+        return self.index(self._market.assets[currency.upper()])
 
 
 def unrealized_pnl(position: Position, prices: Prices) -> float:
@@ -215,12 +220,12 @@ def flex_state(account: Account, prices: Prices, *, extra: Order | None = None) 
 
 def single_state(account: Account, wallet: str, prices: Prices, *, extra: Order | None = None) -> SingleState:
     """A single-collateral wallet, as if ``extra`` were among its open orders."""
-    currency = SINGLE_COLLATERAL_WALLETS[wallet]
+    currency = wallet_currency(wallet)
     required = requirements(account, wallet, prices, extra=extra)
     balance = account.balances.get((wallet, currency), 0.0)
     portfolio = balance + required.pnl + required.funding
     available = portfolio - required.initial_with_orders
-    price = prices.index(ASSETS[currency.upper()])
+    price = prices.coin(currency)
     held = [p for p in account.positions.values() if p.contract.wallet == wallet]
     exposure = sum(float(notional(p.size, price, inverse=True)) for p in held)
     levels = {"im": required.initial, "mm": required.maintenance, "lt": required.maintenance, "tt": 0.0}

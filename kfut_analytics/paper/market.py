@@ -6,6 +6,7 @@ the past. `SimulatedMarket` draws one from a seed; another follows a real exchan
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -76,9 +77,12 @@ class Market(Protocol):
     ----------
     begin
         The earliest time for which there are prices.
+    assets
+        What there are prices of, by code.
     """
 
     begin: float
+    assets: Mapping[str, Asset]
 
     def listing(self, now: float) -> dict[str, Contract]:
         """What is listed at a time, by symbol; with the dated contracts that expired in the last 120 days."""

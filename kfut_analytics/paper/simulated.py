@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -48,10 +48,13 @@ class SimulatedMarket:
     ----------
     begin
         2023-01-01, the earliest time for which there are prices.
+    assets
+        What prices are drawn of.
     """
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
+        self.assets: Mapping[str, Asset] = instruments.ASSETS
         self.begin = EPOCH_DAY * DAY
         self._paths, self._premium = Paths(seed), Premium(seed)
         self._prices: Cache[Floats] = Cache(3 * _KEPT_PRICES)

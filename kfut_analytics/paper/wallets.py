@@ -6,14 +6,10 @@ from decimal import Decimal
 
 from kfut_analytics.paper.account import Account
 from kfut_analytics.paper.exchange import Exchange
-from kfut_analytics.paper.margin import COLLATERAL, SINGLE_COLLATERAL_WALLETS
+from kfut_analytics.paper.margin import COLLATERAL
 
-CURRENCIES: dict[str, tuple[str, ...]] = {
-    "cash": tuple(COLLATERAL),
-    "flex": tuple(COLLATERAL),
-    **{wallet: (currency,) for wallet, currency in SINGLE_COLLATERAL_WALLETS.items()},
-}
-"""The currencies that each wallet can hold, as the account log spells them."""
+CURRENCIES = {"cash": tuple(COLLATERAL), "flex": tuple(COLLATERAL)}
+"""The currencies of the wallets that hold several, as the account log spells them."""
 
 _SPELLINGS = {"btc": "xbt"}
 
@@ -47,10 +43,11 @@ def move(
         With ``invalidAccount``, ``invalidUnit``, ``invalidAmount`` or ``insufficientFunds``; nothing has changed.
     """
     receiver = receiver or account
-    if (source == target and receiver is account) or not {source, target} <= CURRENCIES.keys():
+    leaves, reaches = _currencies(exchange, source), _currencies(exchange, target)
+    if (source == target and receiver is account) or not (leaves and reaches):
         raise TransferError("invalidAccount")
     currency = _SPELLINGS.get(unit.lower(), unit.lower())
-    if currency not in CURRENCIES[source] or currency not in CURRENCIES[target]:
+    if currency not in leaves or currency not in reaches:
         raise TransferError("invalidUnit")
     moved = float(amount)
     if moved <= 0:
@@ -64,6 +61,13 @@ def move(
         receiver.transfer(exchange.now, target, currency, moved, "subaccount transfer")
 
 
+def _currencies(exchange: Exchange, wallet: str) -> tuple[str, ...]:
+    """The currencies that a wallet can hold, none if there is no such wallet."""
+    if wallet in exchange.single_wallets:
+        return (exchange.single_wallets[wallet],)
+    return CURRENCIES.get(wallet, ())
+
+
 def available(exchange: Exchange, account: Account, wallet: str, currency: str) -> float:
     """How much of a currency can leave a wallet: what is held there and is not needed as margin."""
     held = account.balances.get((wallet, currency), 0.0)
@@ -71,4 +75,4 @@ def available(exchange: Exchange, account: Account, wallet: str, currency: str) 
         return 0.0
     if wallet == "flex":
         return min(held, exchange.flex(account).holdings[currency].available)
-    return min(held, exchange.single(account, wallet).available) if wallet in SINGLE_COLLATERAL_WALLETS else held
+    return min(held, exchange.single(account, wallet).available) if wallet in exchange.single_wallets else held

@@ -19,7 +19,6 @@ from kfut_analytics.paper.exchange import Exchange
 from kfut_analytics.paper.instruments import Asset, Contract
 from kfut_analytics.paper.margin import (
     COLLATERAL,
-    SINGLE_COLLATERAL_WALLETS,
     FlexState,
     SingleState,
     accrued_funding,
@@ -151,7 +150,7 @@ def accounts(exchange: Exchange, account: Account) -> Json:
     cash = {currency: amount for (wallet, currency), amount in account.balances.items() if wallet == "cash"}
     return {
         "cash": {"type": "cashAccount", "balances": {currency: _decimal(amount) for currency, amount in cash.items()}},
-        **{wallet: _single(account, wallet, exchange.single(account, wallet)) for wallet in SINGLE_COLLATERAL_WALLETS},
+        **{wallet: _single(account, wallet, exchange.single(account, wallet)) for wallet in exchange.single_wallets},
         "flex": _flex(exchange.flex(account)),
     }
 
@@ -225,7 +224,7 @@ def subaccount(exchange: Exchange, account: Account) -> Json:
         ],
         "futuresAccounts": [
             {"name": f"f-{currency}:usd", "availableMargin": exchange.single(account, wallet).available}
-            for wallet, currency in SINGLE_COLLATERAL_WALLETS.items()
+            for wallet, currency in exchange.single_wallets.items()
         ],
         "flexAccount": {
             "currencies": [{"currency": currency, **asdict(holding)} for currency, holding in state.holdings.items()],

@@ -166,7 +166,7 @@ class Account:
     balances
         Amounts by wallet and currency, currencies as the log spells them (``usd``, ``xbt``).
     client_ids
-        Every client order id ever used; an id is used once.
+        Every client order id ever used, in order (the values mean nothing); an id is used once.
     journal
         What happened to its orders, oldest first; executions are in ``fills`` and ``log``.
     cancel_at
@@ -184,7 +184,7 @@ class Account:
     balances: dict[tuple[str, str], float] = field(default_factory=dict)
     positions: dict[str, Position] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
-    client_ids: set[str] = field(default_factory=set)
+    client_ids: dict[str, None] = field(default_factory=dict)
     closed: deque[Closed] = field(default_factory=lambda: deque(maxlen=_CLOSED_KEPT))
     fills: list[Fill] = field(default_factory=list)
     log: list[LogRow] = field(default_factory=list)

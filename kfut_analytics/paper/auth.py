@@ -53,6 +53,15 @@ class ApiKey:
     _recent: dict[int, float] = field(default_factory=dict, repr=False)
     _threshold: int = field(default=-1, repr=False)
 
+    @property
+    def highest_nonce(self) -> int:
+        """The highest nonce so far, -1 before the first one."""
+        return max([self._threshold, *self._recent])
+
+    def go_on_above(self, nonce: int) -> None:
+        """Accept no nonce up to this one: it was used before the process began."""
+        self._threshold = max(self._threshold, nonce)
+
     def permits(self, permission: Permission) -> bool:
         """Whether the key may call an operation that needs a permission."""
         match permission:

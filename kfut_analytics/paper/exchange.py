@@ -276,7 +276,7 @@ class Exchange:
             )
             outcome = self._wait(account, order) if request.is_trigger else self._enter(account, order)
             if outcome.status == "placed" and request.cli_ord_id is not None:
-                account.client_ids.add(request.cli_ord_id)
+                account.client_ids[request.cli_ord_id] = None
             self.settle_trades()
             return outcome
 

@@ -14,8 +14,9 @@ import os
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.applications import Starlette
@@ -27,6 +28,9 @@ from kfut_analytics.paper.exchange import Exchange
 from kfut_analytics.paper.faults import Faults
 from kfut_analytics.paper.faulty import FaultyApp
 from kfut_analytics.paper.limits import Limits
+
+if TYPE_CHECKING:
+    from kfut_analytics.paper.store import Store
 
 logger = logging.getLogger("kfut_analytics.paper")
 
@@ -81,8 +85,8 @@ class PaperServer:
         Port on 127.0.0.1; 0 takes a free one.
     enforce_limits
         Whether the documented rate limits hold. Without them a client is refused nothing for asking often.
-    on_close
-        Called once the server has stopped.
+    store
+        Where the exchange is kept; it accepts all keys there, and is closed with the server.
 
     Attributes
     ----------
@@ -94,6 +98,8 @@ class PaperServer:
         The engine behind it.
     keys
         Every accepted key pair by its public key; what is added is accepted from then on.
+    store
+        Where the exchange is kept, ``None`` for one in memory.
     faults
         What shall go wrong, and what did.
     """
@@ -103,6 +109,7 @@ class PaperServer:
     api_secret: str
     exchange: Exchange
     keys: dict[str, ApiKey]
+    store: Store | None
     faults: Faults
 
     def __init__(
@@ -112,13 +119,13 @@ class PaperServer:
         *,
         port: int = 0,
         enforce_limits: bool = False,
-        on_close: Callable[[], None] = lambda: None,
+        store: Store | None = None,
     ) -> None:
         self.exchange = exchange
-        self._on_close = on_close
+        self.store = store
+        self.keys = {key.public: key} if store is None else store.keys
         limits = Limits(enforced=enforce_limits)
         self.faults = Faults(exchange, limits)
-        self.keys = {key.public: key}
         self.api_key, self.api_secret = key.public, key.secret
         # With its protocol named, asyncio switches off Nagle's delay of 40 ms per answer.
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -172,7 +179,8 @@ class PaperServer:
         if self._thread is not threading.current_thread():
             self._thread.join(timeout=5)
         self._socket.close()
-        self._on_close()
+        if self.store is not None:
+            self.store.close()
 
     def __enter__(self) -> PaperServer:
         return self

@@ -63,9 +63,9 @@ class Wire:
     def delete(self, path):
         return self.session.delete(self.server.base_url + path, headers=self.headers(path, ""), timeout=TIMEOUT)
 
-    def post(self, path, **params):
+    def post(self, path, nonce="", **params):
         body = urlencode(params, quote_via=quote, doseq=True)
-        headers = self.headers(path, body) | {"Content-Type": "application/x-www-form-urlencoded"}
+        headers = self.headers(path, body, nonce) | {"Content-Type": "application/x-www-form-urlencoded"}
         return self.session.post(self.server.base_url + path, data=body, headers=headers, timeout=TIMEOUT)
 
     def v3(self, name, method="get", **params):

@@ -62,6 +62,8 @@ class Client:
         Name shown in the repr.
     key
         What the API key may do, where the exchange told.
+    on_close
+        Called with the client when it is closed.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Client:
         trading: bool,
         account_name: str,
         key: settings.KeyInfo | None = None,
+        on_close: Callable[[Client], None] | None = None,
     ) -> None:
         self._venue = venue
         self.env = env
@@ -79,6 +82,7 @@ class Client:
         self.account_name = account_name
         self.key = key
         self._rules = Rules(venue)
+        self._on_close = on_close
 
     # ---- market data -------------------------------------------------------------------------------------------
 
@@ -555,8 +559,13 @@ class Client:
     # ---- the object itself -------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Close the connections. A paper exchange started by `connect` lives until the kernel ends."""
+        """Close the connections, and with the last client of a kept paper account the account.
+
+        The paper accounts ``demo`` and ``empty`` live until the kernel ends.
+        """
         self._venue.close()
+        if self._on_close is not None:
+            self._on_close(self)
 
     def __enter__(self) -> Client:
         return self

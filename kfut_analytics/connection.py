@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
-import threading
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from . import settings
 from .client import Client, Environment
+from .embedded import embedded_exchange
 from .errors import ArgumentError, AuthenticationError, CredentialsError, VenueError
 
 if TYPE_CHECKING:
     import os
 
-    from .paper.server import PaperServer
     from .rest.venue import RestVenue
 
 _log = logging.getLogger("kfut_analytics.connection")
@@ -28,6 +29,12 @@ def connect(
     api_key: str | None = None,
     api_secret: str | None = None,
     account: str = "demo",
+    balance: Mapping[str, float | Decimal] | None = None,
+    seed: int | None = None,
+    speed: float | None = None,
+    market: str | None = None,
+    market_url: str | None = None,
+    home: str | os.PathLike[str] | None = None,
     dotenv: str | os.PathLike[str] | None = None,
     prompt: bool = False,
     nonce: bool = False,
@@ -49,7 +56,23 @@ def connect(
         the same names, and in the system's keyring (service ``kfut_analytics``, if keyring is installed). Futures
         keys are separate from spot keys.
     account
-        Account of the embedded paper exchange: ``demo`` has 90 days of history.
+        Account of the embedded paper exchange: ``demo`` has 90 days of history and ``empty`` 10,000 USD, both until
+        this process ends. Any other name is that of an account which is kept in a file, and which one process at a
+        time works with; it is closed with the last client that has it open.
+    balance
+        What a kept account begins with, by currency of the multi-collateral wallet or name of a single-collateral
+        wallet: ``{"USD": 10_000, "XBT": 0.5, "fi_xbtusd": 0.25}``. It is made if there is none of its name.
+    seed
+        Determines the market of the embedded paper exchange; 0 unless given.
+    speed
+        Seconds that pass on the embedded paper exchange in one of the machine's; 1 unless given. A kept account's
+        time is the machine's at speed 1, at another speed it goes on from where it stopped.
+    market, market_url
+        Where the embedded paper exchange takes its prices from: ``simulated`` (the default), or ``live`` from the
+        public data of the exchange, of another one with ``market_url``.
+    home
+        Folder of the kept accounts; by default the one that the variable ``KFUT_HOME`` of the environment names, else
+        the user's data folder.
     dotenv
         The ``.env`` file; by default the one in the working directory, if there is one.
     prompt
@@ -60,7 +83,9 @@ def connect(
     Raises
     ------
     ArgumentError
-        If an argument is not one of those above.
+        If an argument is not one of those above, or a kept account was made with another one.
+    ConfigurationError
+        If the file of a kept account cannot be opened: another process works with it, or it is damaged.
     CredentialsError
         If only half of a key is found, the secret is not base64 text, or the key may not do what is wanted.
     AuthenticationError
@@ -76,18 +101,26 @@ def connect(
     if not isinstance(trading, bool):
         raise ArgumentError(f"trading={trading!r} is neither True nor False")
     settings.one_of("env", env, ("paper", "live"))
+    options = {
+        "balance": balance,
+        "seed": seed,
+        "speed": speed,
+        "market": market,
+        "market_url": market_url,
+        "home": home,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
     if env == "paper" and base_url is None:
         if api_key or secret:
             raise ArgumentError(
                 "api_key and api_secret belong to an exchange of your own: leave them out for the embedded paper "
                 "exchange, or give base_url as well"
             )
-        server = _embedded_exchange(account)
-        name = account
-        base_url, api_key, secret = server.base_url, server.api_key, settings.Secret(server.api_secret)
-    else:
-        # Here the key decides which account it is.
-        name = "live" if base_url is None else urlsplit(base_url).netloc
+        return _embedded_client(account, given, trading=trading, nonce=nonce)
+    if given:
+        raise ArgumentError(f"{', '.join(given)} can be chosen for the embedded paper exchange only: leave them out")
+    # Here the key decides which account it is.
+    name = "live" if base_url is None else urlsplit(base_url).netloc
     base_url = settings.checked_base_url(base_url or settings.LIVE_URL)
     found = settings.credentials(api_key, secret, dotenv=dotenv, prompt=prompt)
     venue = _rest_venue(env, base_url, found, trading=trading, nonce=nonce)
@@ -95,6 +128,16 @@ def connect(
     if env == "live" and found is not None:
         key = _checked_key(venue, trading=trading)
     return Client(venue, env=env, trading=trading, account_name=name, key=key)
+
+
+def _embedded_client(account: str, options: dict[str, Any], *, trading: bool, nonce: bool) -> Client:
+    with embedded_exchange(account, options) as embedded:
+        server = embedded.server
+        credentials = settings.Credentials(server.api_key, settings.Secret(server.api_secret))
+        venue = _rest_venue("paper", server.base_url, credentials, trading=trading, nonce=nonce)
+        client = Client(venue, env="paper", trading=trading, account_name=account, on_close=embedded.release)
+        embedded.hold(client)
+        return client
 
 
 def _rest_venue(
@@ -124,20 +167,3 @@ def _checked_key(venue: RestVenue, *, trading: bool) -> settings.KeyInfo:
     except CredentialsError:
         venue.close()
         raise
-
-
-_EMBEDDED: dict[str, PaperServer] = {}
-_EMBEDDED_LOCK = threading.Lock()
-
-
-def _embedded_exchange(account: str) -> PaperServer:
-    """The paper exchange of this process for an account: every `connect` sees the same one."""
-    from .paper import start
-
-    with _EMBEDDED_LOCK:
-        if account not in _EMBEDDED:
-            try:
-                _EMBEDDED[account] = start(account=account)
-            except ValueError as error:
-                raise ArgumentError(str(error)) from None
-        return _EMBEDDED[account]

@@ -40,6 +40,12 @@ def no_keys_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def no_accounts_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test sees or makes a kept paper account where the developer has theirs."""
+    monkeypatch.setenv("KFUT_HOME", str(tmp_path_factory.getbasetemp() / "home"))
+
+
+@pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests are tried again as they are for users, but at once."""
     monkeypatch.setattr("kfut_analytics.rest.retry.FIRST_DELAY", 0.0)

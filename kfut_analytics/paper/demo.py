@@ -23,6 +23,7 @@ from kfut_analytics.paper.book import Side
 from kfut_analytics.paper.clock import DAY, HOUR, Clock, WallClock
 from kfut_analytics.paper.exchange import Exchange
 from kfut_analytics.paper.instruments import Contract
+from kfut_analytics.paper.market import Market
 from kfut_analytics.paper.orders import OrderRequest
 
 HISTORY_DAYS = 90
@@ -84,9 +85,9 @@ def open_demo(seed: int, clock: Clock | None = None) -> Exchange:
     return exchange
 
 
-def open_empty(seed: int, clock: Clock | None = None) -> Exchange:
+def open_empty(seed: int, clock: Clock | None = None, market: Market | None = None) -> Exchange:
     """An exchange with a fresh account."""
-    exchange = Exchange(seed=seed, clock=clock)
+    exchange = Exchange(seed=seed, clock=clock, market=market)
     exchange.open_account("empty").transfer(exchange.now, "flex", "usd", EMPTY_BALANCE_USD)
     return exchange
 

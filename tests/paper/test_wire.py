@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from kfut_analytics import paper
+from kfut_analytics.errors import ArgumentError
 from kfut_analytics.paper import auth
 from kfut_analytics.paper.clock import iso
 
@@ -485,5 +486,5 @@ def test_starts_empty_and_closes_twice():
 
 
 def test_unknown_account_is_refused():
-    with pytest.raises(ValueError, match="'demo' and 'empty'"):
+    with pytest.raises(ArgumentError, match="account is 'mine': the paper exchange has 'demo' and 'empty'"):
         paper.start(account="mine")

@@ -19,6 +19,7 @@ import pytest
 
 import kfut_analytics as kfut
 from kfut_analytics import cli
+from kfut_analytics.paper.named import create_account, list_accounts
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 COMMAND = [sys.executable, "-c", "from kfut_analytics.cli import main; main()"]
@@ -283,3 +284,110 @@ def test_a_file_of_faults_that_cannot_be_used(
     error = capsys.readouterr().err
     assert one_line(error), error
     assert said in error
+
+
+def test_the_printed_lines_connect_two_other_clients() -> None:
+    pytest.importorskip("ccxt")
+    pytest.importorskip("kraken.futures")
+    with serving("--account", "empty") as (process, _):
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(13)]
+        names: dict[str, Any] = {}
+        exec("".join(lines), names)  # what a person pastes
+        with names["client"] as client:
+            assert client.account().margin_equity == 10_000
+        assert names["exchange"].fetch_balance({"type": "flex"})["USD"]["total"] == 10_000
+        assert names["trade"].get_orders_status(orderIds=["none"])["orders"] == []
+
+
+# ---- kfut paper init, list, reset --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("KFUT_HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_a_kept_account_from_init_to_reset(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def said(*arguments: object) -> str:
+        assert run_main(monkeypatch, "paper", *arguments) == 0
+        return capsys.readouterr().out
+
+    assert said("list") == f"No accounts in {home / 'paper'}; kfut paper init NAME makes one\n"
+    assert said("init", "Mine") == f"Account mine is kept in {home / 'paper' / 'mine.sqlite'}\n"
+    said("init", "two", "--balance", "USD=1e5", "--balance", "fi_xbtusd=0.25", "--seed", 4)
+    header, *rows = (line.split(maxsplit=6) for line in said("list").splitlines())
+    assert header == ["NAME", "TIME", "SIZE", "OPEN", "BALANCES"]
+    assert [(row[0], row[5], row[6]) for row in rows] == [
+        ("mine", "no", "10,000 USD"),
+        ("two", "no", "0.25 XBT in fi_xbtusd, 100,000 USD"),
+    ]
+    with kfut.connect(account="two", seed=4):
+        assert said("list").splitlines()[2].split()[5] == "yes"
+    assert "two begins anew" in said("reset", "two", "--balance", "USD=7", "--yes")
+    assert "7 USD" in said("list")
+    assert len(list((home / "paper").glob("two.*.backup"))) == 1
+
+
+@pytest.mark.parametrize(("answer", "code", "amount"), [("n\n", 1, 10_000), ("y\n", 0, 5)])
+def test_reset_asks_first(home: Path, answer: str, code: int, amount: float) -> None:
+    create_account("mine")
+    words = [*COMMAND, "paper", "reset", "mine", "--balance", "USD=5"]
+    environ = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(words, input=answer, capture_output=True, text=True, timeout=60, env=environ, check=False)
+    assert done.returncode == code
+    assert "Begin the account mine anew?" in done.stdout
+    [account] = list_accounts()
+    assert account.balances == {("flex", "usd"): amount}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "code"),
+    [
+        (["init", "a b"], "'a b'", 2),
+        (["init", "demo"], "'demo'", 2),
+        (["init", "there"], "kfut paper reset there", 1),
+        (["init", "new", "--balance", "USD"], "--balance USD is not CURRENCY=AMOUNT", 2),
+        (["init", "new", "--balance", "USD=x"], "--balance USD=x is not CURRENCY=AMOUNT", 2),
+        (["init", "new", "--balance", "USD=1", "--balance", "USD=2"], "twice", 2),
+        (["init", "new", "--balance", "MOON=1"], "'MOON'", 2),
+        (["init", "new", "--market", "moon"], "'moon'", 2),
+        (["reset", "nobody", "--yes"], "'demo', 'empty' and 'there'", 2),
+        (["serve", "--account", "nobody"], "kfut paper init nobody", 2),
+        (["serve", "--account", "there", "--seed", "3"], "made with seed=0", 2),
+        (["serve", "--speed", "-1"], "speed=-1.0", 2),
+    ],
+)
+def test_errors_of_kept_accounts_are_one_line(
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    said: str,
+    code: int,
+) -> None:
+    create_account("there")
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert run_main(monkeypatch, "paper", *arguments) == code
+    error = capsys.readouterr().err
+    assert one_line(error), error
+    assert said in error
+    assert [account.name for account in list_accounts()] == ["there"]
+
+
+def test_a_kept_account_is_served_at_its_speed_with_its_key_and_once(home: Path) -> None:
+    create_account("mine")
+    with serving("--account", "mine", "--speed", 3600, "--enforce-limits") as (process, values):
+        with connect(values, trading=True) as client:
+            client.place(kfut.Order("PF_XBTUSD", "buy", 0.01))
+            assert client.account().margin_equity > 0
+        done = kfut_command("paper", "serve", "--account", "mine")
+        assert done.returncode == 1
+        assert one_line(done.stderr)
+        assert f"open in process {process.pid}" in done.stderr
+    with serving("--account", "mine") as (_, again), connect(again) as client:
+        assert again["KRAKEN_FUTURES_API_SECRET"] == values["KRAKEN_FUTURES_API_SECRET"]
+        assert client.positions()["signed_size"].to_dict() == {"PF_XBTUSD": 0.01}

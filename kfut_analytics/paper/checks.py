@@ -67,8 +67,7 @@ def malformed(exchange: Exchange, account: Account, contract: Contract, request:
         return "wouldProcessAfterSpecifiedTime"
     if exchange.is_expired(contract) or exchange.now < contract.opening:
         return "marketInactive"
-    state = exchange.states.get(contract.symbol)
-    if state is not None and state.suspended:
+    if exchange.state(contract).suspended:
         return "marketSuspended"
     if request.cli_ord_id is not None:
         if len(request.cli_ord_id) > MAX_CLIENT_ID_LENGTH:
@@ -161,16 +160,15 @@ def refusal(exchange: Exchange, account: Account, order: Order, plan: Plan) -> s
     contract, limit = order.contract, order.limit_price
     assert limit is not None
     mark = exchange.prices.mark(contract)
-    state = exchange.states.get(contract.symbol)
-    if state is not None:
-        if state.suspended:
-            return "marketSuspended"
-        if state.post_only and order.order_type != "post" and (plan.marketable or order.order_type in ("ioc", "fok")):
-            return "marketIsPostOnly"
-        if state.dislocated == "ABOVE_UPPER_BOUND" and order.side == "buy" and plan.marketable:
-            return "wouldIncreasePriceDislocation"
-        if state.dislocated == "BELOW_LOWER_BOUND" and order.side == "sell" and plan.marketable:
-            return "wouldIncreasePriceDislocation"
+    state = exchange.state(contract)
+    if state.suspended:
+        return "marketSuspended"
+    if state.post_only and order.order_type != "post" and (plan.marketable or order.order_type in ("ioc", "fok")):
+        return "marketIsPostOnly"
+    if state.dislocated == "ABOVE_UPPER_BOUND" and order.side == "buy" and plan.marketable:
+        return "wouldIncreasePriceDislocation"
+    if state.dislocated == "BELOW_LOWER_BOUND" and order.side == "sell" and plan.marketable:
+        return "wouldIncreasePriceDislocation"
     if plan.marketable and order.sign * (limit / mark - 1) > PRICE_COLLAR:
         return "outsidePriceCollar"
     if plan.meets_itself:

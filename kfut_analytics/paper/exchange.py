@@ -46,7 +46,7 @@ from kfut_analytics.paper.orders import (
     Rejected,
 )
 from kfut_analytics.paper.simulated import SimulatedMarket
-from kfut_analytics.paper.states import Downtime, MarketState
+from kfut_analytics.paper.states import NORMAL, Downtime, MarketState
 
 logger = logging.getLogger("kfut_analytics.paper")
 
@@ -91,7 +91,7 @@ class Exchange:
     tape
         Trades of the accounts by symbol, oldest first.
     states
-        Markets in a state out of the ordinary, by symbol.
+        Markets that were put here into a state out of the ordinary, by symbol; see `state`.
     downtimes
         When the API is announced to be unavailable.
     sequences
@@ -194,10 +194,16 @@ class Exchange:
         """Whether trading in it has ended."""
         return contract.expiry is not None and self.now >= contract.expiry
 
+    def state(self, contract: Contract) -> MarketState:
+        """The state of a contract's market: the one it was put into here, unless it has been suspended by itself."""
+        itself = self.market.states.get(contract.symbol, NORMAL)
+        return itself if itself.suspended else self.states.get(contract.symbol, itself)
+
     @property
     def prices(self) -> Prices:
         """Mark prices, index prices and funding rates of now."""
-        factors = {s: state.margin_multiplier for s, state in self.states.items() if state.margin_multiplier != 1}
+        states = {**self.market.states, **self.states}
+        factors = {s: state.margin_multiplier for s, state in states.items() if state.margin_multiplier != 1}
         if self._prices is None or self._prices.now != self.now or self._prices.multipliers != factors:
             self._prices = Prices(self.market, self.now, factors)
         return self._prices
@@ -344,6 +350,8 @@ class Exchange:
                 return Outcome("wouldProcessAfterSpecifiedTime")
             if request.stop_price is not None and not order.is_trigger:
                 return Outcome("orderForEditNotAStop")
+            if self.state(order.contract).suspended:
+                return Outcome("marketSuspended")
             refused = checks.frozen(order, request)
             if refused:
                 return Outcome(refused)

@@ -207,8 +207,7 @@ def protect(exchange: Exchange, account: Account) -> None:
     While one of its markets is suspended a pool is left alone.
     """
     for pool in pools(account):
-        states = (exchange.states.get(position.contract.symbol) for position in pool.positions)
-        if any(state is not None and state.suspended for state in states):
+        if any(exchange.state(position.contract).suspended for position in pool.positions):
             continue
         if _room(exchange, account, pool) <= 0:
             logger.info("account %s is liquidated in wallet %s", account.name, pool.wallet)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kfut_analytics.paper.instruments import Asset, Contract
+from kfut_analytics.paper.states import MarketState
 
 Floats = NDArray[np.float64]
 TickType = Literal["spot", "mark", "trade"]
@@ -79,10 +80,13 @@ class Market(Protocol):
         The earliest time for which there are prices.
     assets
         What there are prices of, by code.
+    states
+        Contracts whose market is by itself in a state out of the ordinary, by symbol.
     """
 
     begin: float
     assets: Mapping[str, Asset]
+    states: Mapping[str, MarketState]
 
     def listing(self, now: float) -> dict[str, Contract]:
         """What is listed at a time, by symbol; with the dated contracts that expired in the last 120 days."""

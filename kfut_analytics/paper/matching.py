@@ -227,12 +227,12 @@ def show_quotes(exchange: Exchange, contract: Contract) -> None:
         return
     offered = book.offered(exchange.market.quotes(contract, exchange.now), exchange.now)
     places = book.withdraw_quotes()
-    state = exchange.states.get(contract.symbol)
+    suspended = exchange.state(contract).suspended
     for side, levels in offered.items():
         shown = []
         for price, size in levels:
             left = size
-            if book.crossing(side, price) and not (state and state.suspended):
+            if book.crossing(side, price) and not suspended:
                 left = participants_take(exchange, contract, side, size, price, quotes=False)
             if left > 0:
                 shown.append((price, left))

@@ -24,6 +24,7 @@ from kfut_analytics.paper.market import Candles, Floats, Flow, Quotes, TickType,
 from kfut_analytics.paper.noise import Cache, Waves, stable_hash, uniform, wander
 from kfut_analytics.paper.paths import EPOCH_DAY, STEP, Paths
 from kfut_analytics.paper.premium import Premium
+from kfut_analytics.paper.states import MarketState
 from kfut_analytics.paper.tape import Tape, joined, tape_of_day
 
 # Days that are kept: of prices at 140 kB each, of trades and minutes at about half, of hours at 1 kB.
@@ -50,11 +51,14 @@ class SimulatedMarket:
         2023-01-01, the earliest time for which there are prices.
     assets
         What prices are drawn of.
+    states
+        None: nothing happens to these markets by themselves.
     """
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
         self.assets: Mapping[str, Asset] = instruments.ASSETS
+        self.states: Mapping[str, MarketState] = {}
         self.begin = EPOCH_DAY * DAY
         self._paths, self._premium = Paths(seed), Premium(seed)
         self._prices: Cache[Floats] = Cache(3 * _KEPT_PRICES)

@@ -24,12 +24,15 @@ class MarketState:
         The price has left its bounds: what would move it further that way is refused (api-facts 3A).
     margin_multiplier
         In extreme volatility initial margin is so many times the usual one.
+    reason
+        Why, where that is worth telling its customers.
     """
 
     suspended: bool = False
     post_only: bool = False
     dislocated: Bound | None = None
     margin_multiplier: int = 1
+    reason: str = ""
 
     def __post_init__(self) -> None:
         if self.dislocated not in (None, "ABOVE_UPPER_BOUND", "BELOW_LOWER_BOUND"):

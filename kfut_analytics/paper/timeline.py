@@ -15,7 +15,6 @@ from kfut_analytics.paper import liquidation, matching, meeting
 from kfut_analytics.paper.account import Account, Execution
 from kfut_analytics.paper.clock import HOUR
 from kfut_analytics.paper.orders import Order
-from kfut_analytics.paper.states import NORMAL
 
 if TYPE_CHECKING:
     from kfut_analytics.paper.exchange import Exchange
@@ -40,7 +39,7 @@ class _Agenda:
     def watch_order(self, account: Account, order: Order) -> None:
         """Find out when the market will reach an order."""
         exchange = self._exchange
-        if exchange.states.get(order.contract.symbol, NORMAL).suspended:
+        if exchange.state(order.contract).suspended:
             return
         moment = meeting.first_meeting(exchange.market, order, exchange.now, self._end)
         if moment is not None:

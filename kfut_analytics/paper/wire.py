@@ -25,7 +25,6 @@ from kfut_analytics.paper.margin import (
     unrealized_pnl,
 )
 from kfut_analytics.paper.market import Candles, TickType, Trades
-from kfut_analytics.paper.states import NORMAL
 
 Json = dict[str, Any]
 
@@ -72,7 +71,7 @@ def instrument(exchange: Exchange, contract: Contract) -> Json:
         row["maxRelativeFundingRate"] = contract.max_funding_rate
     return row | {
         "contractValueTradePrecision": contract.precision,
-        "postOnly": exchange.states.get(contract.symbol, NORMAL).post_only,
+        "postOnly": exchange.state(contract).post_only,
         "feeScheduleUid": FEE_SCHEDULES[contract.inverse],
         "mtf": False,
         "base": contract.asset.base,
@@ -80,14 +79,14 @@ def instrument(exchange: Exchange, contract: Contract) -> Json:
         "pair": f"{contract.asset.base}:USD",
         "category": contract.asset.category,
         "tags": [],
-        "tradfi": False,
+        "tradfi": contract.asset.tradfi,
         "isExpired": exchange.is_expired(contract),
     }
 
 
 def ticker(exchange: Exchange, contract: Contract) -> Json:
     """A contract's row of ``/tickers``."""
-    now, market, state = exchange.now, exchange.market, exchange.states.get(contract.symbol, NORMAL)
+    now, market, state = exchange.now, exchange.market, exchange.state(contract)
     day = public.candles(exchange, "trade", contract, 60, now - DAY)
     last, volume = exchange.last(contract), float(day.volume.sum())
     trade = public.trades(exchange, contract, market.begin, now + 1e-3, 1)

@@ -12,7 +12,6 @@ from kfut_analytics.paper.clock import DAY, iso
 from kfut_analytics.paper.exchange import Exchange
 from kfut_analytics.paper.instruments import Contract
 from kfut_analytics.paper.margin import unrealized_pnl
-from kfut_analytics.paper.states import NORMAL
 
 Json = dict[str, Any]
 
@@ -25,7 +24,7 @@ _LAST_PERCENTILE = 20
 
 def instrument_status(exchange: Exchange, contract: Contract) -> Json:
     """A market's state."""
-    state = exchange.states.get(contract.symbol, NORMAL)
+    state = exchange.state(contract)
     return {
         "tradeable": contract.symbol,
         "experiencingDislocation": state.dislocated is not None,
@@ -64,7 +63,7 @@ def fee_volumes(exchange: Exchange, account: Account) -> dict[str, float]:
 
 
 def notifications(exchange: Exchange) -> list[Json]:
-    """When the exchange is down, and when the dated contracts expire."""
+    """When the exchange is down, why markets are suspended, and when the dated contracts expire."""
     downtimes = [
         {
             "type": "maintenance",
@@ -76,11 +75,18 @@ def notifications(exchange: Exchange) -> list[Json]:
         for downtime in exchange.downtimes
         if downtime.end > exchange.now
     ]
+    reasons: set[str] = set()
     expiries: dict[float, list[str]] = {}
     for contract in exchange.contracts.values():
-        if contract.expiry is not None and not exchange.is_expired(contract):
-            expiries.setdefault(contract.expiry, []).append(contract.symbol)
-    return downtimes + [
+        if not exchange.is_expired(contract):
+            reasons.add(exchange.state(contract).reason)
+            if contract.expiry is not None:
+                expiries.setdefault(contract.expiry, []).append(contract.symbol)
+    troubles = [
+        {"type": "market", "priority": "high", "note": reason, "effectiveTime": iso(exchange.now, ms=False)}
+        for reason in sorted(reasons - {""})
+    ]
+    settlements = [
         {
             "type": "settlement",
             "priority": "medium",
@@ -89,6 +95,7 @@ def notifications(exchange: Exchange) -> list[Json]:
         }
         for expiry, symbols in sorted(expiries.items())
     ]
+    return downtimes + troubles + settlements
 
 
 def unwind_queue(exchange: Exchange, account: Account) -> list[Json]:

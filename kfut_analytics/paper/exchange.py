@@ -14,11 +14,10 @@ import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from decimal import Decimal
 
 from kfut_analytics.contracts import round_to_step, to_decimal
-from kfut_analytics.paper import checks, liquidation, matching, meeting, timeline
+from kfut_analytics.paper import checks, editing, liquidation, matching, meeting, timeline, triggers
 from kfut_analytics.paper.account import Account
 from kfut_analytics.paper.book import Book, Priorities, Side
 from kfut_analytics.paper.clock import DAY, Clock, ManualClock, WallClock
@@ -35,15 +34,10 @@ from kfut_analytics.paper.market import Market
 from kfut_analytics.paper.orders import (
     Cancelled,
     Closed,
-    Edited,
     EditRequest,
-    Event,
-    LimitOffset,
     Order,
     OrderRequest,
     Outcome,
-    Placed,
-    Rejected,
 )
 from kfut_analytics.paper.simulated import SimulatedMarket
 from kfut_analytics.paper.states import NORMAL, Downtime, MarketState
@@ -280,7 +274,7 @@ class Exchange:
                 trailing=request.trailing,
                 offset=request.offset,
             )
-            outcome = self._wait(account, order) if request.is_trigger else self._enter(account, order)
+            outcome = triggers.wait(self, account, order) if request.is_trigger else self._enter(account, order)
             if outcome.status == "placed" and request.cli_ord_id is not None:
                 account.client_ids[request.cli_ord_id] = None
             self.settle_trades()
@@ -288,146 +282,15 @@ class Exchange:
 
     def _enter(self, account: Account, order: Order) -> Outcome:
         if order.limit_price is None:
-            order.limit_price = self._protected_price(order.contract, order.side)
+            order.limit_price = self.protected_price(order.contract, order.side)
         return matching.enter(self, account, order)
-
-    def _wait(self, account: Account, order: Order) -> Outcome:
-        """A trigger waits, or fires at once where its price is reached already."""
-        contract = order.contract
-        reason = checks.off_deviation(contract, order.trailing) or checks.off_offset(
-            self, contract, order.offset, absolute=order.limit_price is not None
-        )
-        if reason is not None:
-            return Outcome("invalidPrice", order, (Rejected(order, reason),))
-        price = self._signal(order)
-        if order.trailing is not None:
-            meeting.start_following(order, price, self.now)
-        assert order.stop_price is not None
-        full = checks.crowded(account, contract, order.size, order.limit_price or order.stop_price)
-        if full:
-            return Outcome(full)
-        account.orders[order.order_id] = order
-        account.record("placed", self.now, order, "new_user_order")
-        placed = Placed(order.snapshot())
-        if meeting.is_met(order, price):
-            self.fire(account, order)
-        return Outcome("placed", order, (placed,))
-
-    def _signal(self, order: Order) -> float:
-        """What a trigger watches."""
-        match order.trigger_signal:
-            case "last":
-                return self.last(order.contract)
-            case "index":
-                return self.prices.index(order.contract.asset)
-            case _:
-                return self.prices.mark(order.contract)
-
-    def fire(self, account: Account, trigger: Order) -> None:
-        """A trigger becomes an order under the same id, limit or market."""
-        meeting.follow(self.market, trigger, self.now)
-        del account.orders[trigger.order_id]
-        account.record("activated", self.now, trigger)
-        order = trigger.snapshot()
-        order.stop_price, order.trailing, order.offset, order.updated = None, None, None, self.now
-        if trigger.offset is not None:
-            order.limit_price = self._offset_price(trigger, trigger.offset)
-        if order.limit_price is None:
-            order.order_type = "ioc"
-            order.limit_price = self._protected_price(order.contract, order.side)
-        else:
-            order.order_type = "lmt"
-        outcome = matching.enter(self, account, order, reason=matching.TRIGGERED)
-        logger.debug("trigger %s fired: %s", order.order_id, outcome.status)
 
     def edit(self, account: Account, request: EditRequest) -> Outcome:
         """Change an open order in place; a refused change leaves it as it was."""
         with self.lock:
-            order = self.find(account, order_id=request.order_id, cli_ord_id=request.cli_ord_id)
-            if order is None:
-                return Outcome("orderForEditNotFound")
-            if checks.late(self, request.process_before):
-                return Outcome("wouldProcessAfterSpecifiedTime")
-            if request.stop_price is not None and not order.is_trigger:
-                return Outcome("orderForEditNotAStop")
-            if self.state(order.contract).suspended:
-                return Outcome("marketSuspended")
-            refused = checks.frozen(order, request)
-            if refused:
-                return Outcome(refused)
-            new_size = to_decimal(order.size)
-            if request.size is not None:
-                new_size = request.size if request.absolute else request.size + to_decimal(order.filled)
-            prices = (request.limit_price, request.stop_price)
-            refused = checks.off_grid(order.contract, size=new_size, prices=prices)
-            if refused or float(new_size) <= order.filled:
-                return Outcome(refused or "invalidSize")
-            old, edited = order.snapshot(), order.snapshot()
-            edited.size = float(new_size)
-            if request.limit_price is not None:
-                edited.limit_price = float(request.limit_price)
-            if request.stop_price is not None:
-                edited.stop_price = float(request.stop_price)
-            if order.trailing is not None:
-                deviation = request.deviation or order.trailing.deviation
-                trailing = replace(
-                    order.trailing, deviation=deviation, unit=request.deviation_unit or order.trailing.unit
-                )
-                reason = checks.off_deviation(order.contract, trailing)
-                if reason is not None:
-                    return Outcome("invalidPrice", order, (Rejected(old, reason),))
-                if trailing != order.trailing:
-                    edited.trailing = trailing
-                    meeting.start_following(edited, self._signal(edited), self.now)
-            if edited == old:
-                return Outcome("edited", order, (Rejected(old, "EDIT_HAS_NO_EFFECT"),))
-            outcome = (
-                self._wait_otherwise(account, old, edited)
-                if order.is_trigger
-                else self._stand_otherwise(account, order, edited)
-            )
+            outcome = editing.edit(self, account, request)
             self.settle_trades()
             return outcome
-
-    def _wait_otherwise(self, account: Account, old: Order, edited: Order) -> Outcome:
-        """A trigger has been changed; where its new price is reached already, it fires."""
-        edited.updated = self.now
-        account.orders[edited.order_id] = edited
-        account.record("updated", self.now, edited, "edited_by_user", old=old)
-        changed = Edited(old, edited.snapshot())
-        if meeting.is_met(edited, self._signal(edited)):
-            self.fire(account, edited)
-        return Outcome("edited", edited, (changed,))
-
-    def _stand_otherwise(self, account: Account, order: Order, edited: Order) -> Outcome:
-        """A resting order is changed: it keeps its place only if nothing but its size has become smaller."""
-        old, book = order.snapshot(), self.books[order.contract.symbol]
-        # The old order neither blocks nor loads the new one.
-        del account.orders[order.order_id]
-        book.remove(order)
-        planned = matching.plan(self, account, edited)
-        refused = checks.refusal(self, account, edited, planned)
-        if refused:
-            account.orders[order.order_id] = order
-            book.restore(account, order)
-            error = checks.ORDER_ERRORS[refused]
-            account.record("edit rejected", self.now, edited, "edited_by_user", old=old, error=error)
-            return Outcome(refused)
-        edited.updated = self.now
-        account.orders[order.order_id] = edited
-        account.record("updated", self.now, edited, "edited_by_user", old=old)
-        events: list[Event] = [Edited(old, edited.snapshot())]
-        before = edited.snapshot()
-        taken = matching.carry_out(self, account, edited, planned)
-        if taken:
-            account.record("updated", self.now, edited, "partial_fill" if edited.remaining else "full_fill", old=before)
-        if edited.remaining == 0:
-            self.close_order(account, edited, "FULLY_EXECUTED", "FULL_FILL")
-        elif edited.limit_price == old.limit_price and edited.size < old.size:
-            book.restore(account, edited)
-        else:
-            book.add(account, edited)
-        return Outcome("edited", edited, (*events, *taken))
 
     def cancel(self, account: Account, *, order_id: str | None = None, cli_ord_id: str | None = None) -> Outcome:
         """Take an order off, by either id."""
@@ -495,23 +358,16 @@ class Exchange:
     def _notice(self, account: Account, order: Order, trade: matching.OwnTrade) -> None:
         if order.is_trigger:
             if order.trigger_signal == "last" and meeting.is_met(order, trade.price):
-                self.fire(account, order)
+                triggers.fire(self, account, order)
         elif order.reduce_only and not checks.opposed(account, order.contract, order.side):
             self.close_order(account, order, "CANCELLED", "WOULD_NOT_REDUCE_POSITION")
 
-    def _protected_price(self, contract: Contract, side: Side) -> float:
+    def protected_price(self, contract: Contract, side: Side) -> float:
         """Limit of a market order: 1 % beyond the best quote, on the tick, rounded away from the market."""
         best = self.book(contract).best(side)
         reference = to_decimal(best if best is not None else self.last(contract))
         factor = 1 + MARKET_ORDER_PROTECTION if side == "buy" else 1 - MARKET_ORDER_PROTECTION
         return float(round_to_step(reference * factor, contract.tick, "down" if side == "buy" else "up"))
-
-    def _offset_price(self, trigger: Order, offset: LimitOffset) -> float:
-        """The limit price that lies an offset from a trigger price, on the tick."""
-        assert trigger.stop_price is not None
-        stop = to_decimal(trigger.stop_price)
-        price = stop + (offset.value if offset.unit == "QUOTE_CURRENCY" else stop * offset.value / 100)
-        return float(round_to_step(price, trigger.contract.tick))
 
 
 def _number(value: Decimal | None) -> float | None:

@@ -11,7 +11,7 @@ import itertools
 import math
 from typing import TYPE_CHECKING, Literal
 
-from kfut_analytics.paper import liquidation, matching, meeting
+from kfut_analytics.paper import liquidation, matching, meeting, triggers
 from kfut_analytics.paper.account import Account, Execution
 from kfut_analytics.paper.clock import HOUR
 from kfut_analytics.paper.orders import Order
@@ -108,7 +108,7 @@ def _meet(exchange: Exchange, agenda: _Agenda, account: Account, order: Order) -
     if account.orders.get(order.order_id) is not order:
         return
     if order.is_trigger:
-        exchange.fire(account, order)
+        triggers.fire(exchange, account, order)
     else:
         _let_participants_trade(exchange, order)
     # It, or the limit order its trigger became, may meet the market again.

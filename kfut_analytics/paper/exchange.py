@@ -6,7 +6,6 @@ public methods may be called from any thread.
 
 from __future__ import annotations
 
-import logging
 import math
 import random
 import threading
@@ -41,8 +40,6 @@ from kfut_analytics.paper.orders import (
 )
 from kfut_analytics.paper.simulated import SimulatedMarket
 from kfut_analytics.paper.states import NORMAL, Downtime, MarketState
-
-logger = logging.getLogger("kfut_analytics.paper")
 
 MARKET_ORDER_PROTECTION = Decimal("0.01")
 _FRESH_SECONDS = 600.0

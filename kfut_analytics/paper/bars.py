@@ -9,31 +9,28 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from kfut_analytics.paper.clock import DAY
 from kfut_analytics.paper.market import Floats
-from kfut_analytics.paper.paths import STEPS_PER_MINUTE
 from kfut_analytics.paper.tape import Tape
 
 OPEN, HIGH, LOW, CLOSE, VOLUME = range(5)
-MINUTES_PER_DAY = 1440
 
 
-def minutes_of_knots(knots: Floats) -> Floats:
-    """A day's minutes of prices that are straight lines between knots."""
-    inside = knots[:-1].reshape(MINUTES_PER_DAY, STEPS_PER_MINUTE)
-    opens = knots[:-1:STEPS_PER_MINUTE]
-    closes = knots[STEPS_PER_MINUTE::STEPS_PER_MINUTE]
+def bars_of_knots(knots: Floats, count: int) -> Floats:
+    """A day in so many candles, of prices that are straight lines between knots."""
+    steps = (len(knots) - 1) // count
+    inside, closes = knots[:-1].reshape(count, steps), knots[steps::steps]
     highs, lows = np.maximum(inside.max(axis=1), closes), np.minimum(inside.min(axis=1), closes)
-    return np.stack([opens, highs, lows, closes, np.zeros(MINUTES_PER_DAY)])
+    return np.stack([knots[:-1:steps], highs, lows, closes, np.zeros(count)])
 
 
-def minutes_of_tape(tape: Tape, begin: float, before: float) -> Floats:
-    """A day's minutes of trades; ``before`` is the price of the last trade before the day."""
-    minute = ((tape.time - begin) // 60).astype(np.int64)
-    last = np.searchsorted(minute, np.arange(MINUTES_PER_DAY), side="right")
+def bars_of_tape(tape: Tape, begin: float, before: float, count: int) -> Floats:
+    """A day that begins at a time in so many candles, of trades; ``before`` is the price of the last trade before."""
+    last = np.searchsorted(tape.time, begin + DAY / count * np.arange(1, count + 1))
+    first = np.append(0, last[:-1])
     closes = np.append(before, tape.price)[last]
     opens = np.append(before, closes[:-1])
-    table = np.stack([opens, opens, opens, closes, np.zeros(MINUTES_PER_DAY)])
-    first = np.append(0, last[:-1])
+    table = np.stack([opens, opens, opens, closes, np.zeros(count)])
     traded = first < last
     if traded.any():
         edges = first[traded]

@@ -6,6 +6,7 @@ trades, the market history and the candles tell the same.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,6 +38,9 @@ def trades(
     """
     beyond = None if resume is None else -(-resume // _ROOM) if newest_first else resume // _ROOM
     table = exchange.market.trades(contract, start, end, count, newest_first=newest_first, resume=beyond)
+    if len(table.time) == count:
+        # What lies beyond a full page of the market's own trades is not on this page.
+        start, end = (table.time[0], end) if newest_first else (start, np.nextafter(table.time[-1], math.inf))
     own = [trade for trade in exchange.tape.get(contract.symbol, []) if start <= trade.time < end]
     if not own:
         return table._replace(number=table.number * _ROOM)

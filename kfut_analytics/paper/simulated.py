@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kfut_analytics.contracts import absolute_funding_rate
 from kfut_analytics.paper import instruments
-from kfut_analytics.paper.bars import HIGH, LOW, bar_of, merged, minutes_of_knots, minutes_of_tape
+from kfut_analytics.paper.bars import HIGH, LOW, bar_of, bars_of_knots, bars_of_tape, merged
 from kfut_analytics.paper.clock import DAY, HOUR
 from kfut_analytics.paper.instruments import Asset, Contract
 from kfut_analytics.paper.ladder import half_spread, ladder, outward, turnover
@@ -28,7 +29,9 @@ from kfut_analytics.paper.states import MarketState
 from kfut_analytics.paper.tape import Tape, joined, tape_of_day
 
 # Days that are kept: of prices at 140 kB each, of trades and minutes at about half, of hours at 1 kB.
-_KEPT_PRICES, _KEPT_TAPES, _KEPT_MINUTES, _KEPT_HOURS = 64, 96, 96, 8192
+_KEPT_PRICES, _KEPT_TAPES, _KEPT_MINUTES, _KEPT_HOURS = 160, 72, 80, 6000
+
+HOURS_PER_DAY = 24
 
 # Open contracts as a share of what is traded in a day, and how their logarithm moves.
 _OPEN_SHARE = 0.45
@@ -61,11 +64,11 @@ class SimulatedMarket:
         self.states: Mapping[str, MarketState] = {}
         self.begin = EPOCH_DAY * DAY
         self._paths, self._premium = Paths(seed), Premium(seed)
-        self._prices: Cache[Floats] = Cache(3 * _KEPT_PRICES)
+        self._prices: Cache[Floats] = Cache(_KEPT_PRICES)
         self._tapes: Cache[Tape] = Cache(_KEPT_TAPES)
         self._minutes: Cache[Floats] = Cache(_KEPT_MINUTES)
         self._hours: Cache[Floats] = Cache(_KEPT_HOURS)
-        self._rates: Cache[Floats] = Cache(_KEPT_HOURS)
+        self._rates: Cache[tuple[Floats, Floats]] = Cache(_KEPT_HOURS)
 
     def listing(self, now: float) -> dict[str, Contract]:
         """What is listed at a time, by symbol; with the dated contracts that expired in the last 120 days."""
@@ -136,11 +139,11 @@ class SimulatedMarket:
 
     def hourly_bounds(self, contract: Contract, start: float, end: float) -> tuple[Floats, Floats, Floats]:
         """Starts of the full hours that touch [start, end], and the lowest and the highest mark price in each."""
-        return self._bounds(start, end, lambda day: self._hour_table("mark", contract, day))
+        return self._bounds(start, end, lambda day: self._table("mark", contract, day, HOURS_PER_DAY))
 
     def hourly_index_bounds(self, asset: Asset, start: float, end: float) -> tuple[Floats, Floats, Floats]:
         """The same for an index."""
-        return self._bounds(start, end, lambda day: self._index_hours(asset, day))
+        return self._bounds(start, end, lambda day: self._index_table(asset, day, HOURS_PER_DAY))
 
     def _bounds(self, start: float, end: float, hours_of: Callable[[int], Floats]) -> tuple[Floats, Floats, Floats]:
         first, last = math.floor(max(start, self.begin) / HOUR), math.floor(end / HOUR)
@@ -196,19 +199,25 @@ class SimulatedMarket:
 
     def relative_funding(self, contract: Contract, hour: Any) -> Any:
         """Relative rate of the period that begins at ``hour`` (or at each of some hours)."""
-        if np.ndim(hour):
-            return self._premium.funding(contract, hour)
-        day, place = divmod(round(hour / HOUR), 24)
-        hours = HOUR * (24 * day + np.arange(24))
-        return float(self._rates.get((contract.symbol, day), lambda: self._premium.funding(contract, hours))[place])
+        return self._rates_at(contract, hour)[0]
 
     def funding(self, contract: Contract, t: Any) -> Any:
-        """Absolute rate per contract and hour of the period that contains ``t``."""
-        number = np.floor(np.asarray(t) / HOUR).astype(np.int64)
-        relative, first = self.relative_funding(contract, HOUR * number), int(number.min())
-        index = self._paths.hours(contract.asset, first, int(number.max()) - first + 1)[number - first]
-        rate = absolute_funding_rate(relative, index, inverse=contract.inverse)
-        return rate if np.ndim(t) else float(rate)
+        """Absolute rate per contract and hour of the period that contains ``t`` (or each of some times)."""
+        return self._rates_at(contract, t)[1]
+
+    def _rates_at(self, contract: Contract, t: Any) -> tuple[Any, Any]:
+        """Relative and absolute rate."""
+        if np.ndim(t):
+            return self._rates_of(contract, np.floor(np.asarray(t) / HOUR).astype(np.int64))
+        day, place = divmod(math.floor(t / HOUR), 24)
+        hours = np.arange(24 * day, 24 * day + 24)
+        relative, absolute = self._rates.get((contract.symbol, day), lambda: self._rates_of(contract, hours))
+        return float(relative[place]), float(absolute[place])
+
+    def _rates_of(self, contract: Contract, hours: NDArray[np.int64]) -> tuple[Floats, Floats]:
+        relative, first = self._premium.funding(contract, HOUR * hours), int(hours.min())
+        index = self._paths.hours(contract.asset, first, int(hours.max()) - first + 1)[hours - first]
+        return relative, absolute_funding_rate(relative, index, inverse=contract.inverse)
 
     def predicted_funding(self, contract: Contract, t: float) -> float:
         """Absolute rate of the next period as the current hour's premium so far suggests it."""
@@ -240,34 +249,32 @@ class SimulatedMarket:
 
     def _units(self, tick_type: TickType, contract: Contract, unit: int, first: float, stop: float) -> Floats:
         """The table of the minutes (or hours) from ``first`` up to ``stop``."""
-        table_of = self._minute_table if unit == 60 else self._hour_table
         days = range(int(first // DAY), math.ceil(stop / DAY))
         if first >= stop:
             return np.empty((5, 0))
-        table = np.concatenate([table_of(tick_type, contract, day) for day in days], axis=1)
+        count = int(DAY) // unit
+        table = np.concatenate([self._table(tick_type, contract, day, count) for day in days], axis=1)
         skipped = int((first - days[0] * DAY) // unit)
         return table[:, skipped : skipped + int((stop - first) // unit)]
 
-    def _minute_table(self, tick_type: TickType, contract: Contract, day: int) -> Floats:
+    def _table(self, tick_type: TickType, contract: Contract, day: int, count: int) -> Floats:
+        """A day's minutes or hours."""
         if tick_type == "spot":
-            return minutes_of_knots(self._index_day(contract.asset, day))
-        if tick_type == "mark":
-            return minutes_of_knots(self._mark_day(contract, day))
+            return self._index_table(contract.asset, day, count)
 
         def make() -> Floats:
+            if tick_type == "mark":
+                return bars_of_knots(self._mark_day(contract, day), count)
             begin = day * DAY
-            return minutes_of_tape(self._tape(contract, day), begin, self.last(contract, begin))
+            return bars_of_tape(self._tape(contract, day), begin, self.last(contract, begin), count)
 
-        return self._minutes.get((contract.symbol, day), make)
+        return self._kept(count).get((tick_type, contract.symbol, day), make)
 
-    def _hour_table(self, tick_type: TickType, contract: Contract, day: int) -> Floats:
-        if tick_type == "spot":
-            return self._index_hours(contract.asset, day)
-        make = self._minute_table
-        return self._hours.get((tick_type, contract.symbol, day), lambda: _hours(make(tick_type, contract, day)))
+    def _index_table(self, asset: Asset, day: int, count: int) -> Floats:
+        return self._kept(count).get((asset.code, day), lambda: bars_of_knots(self._index_day(asset, day), count))
 
-    def _index_hours(self, asset: Asset, day: int) -> Floats:
-        return self._hours.get((asset.code, day), lambda: _hours(minutes_of_knots(self._index_day(asset, day))))
+    def _kept(self, count: int) -> Cache[Floats]:
+        return self._hours if count == HOURS_PER_DAY else self._minutes
 
     def _unfinished(self, tick_type: TickType, contract: Contract, start: float, now: float) -> Floats:
         """The candle from the start of a minute or hour until now."""
@@ -328,7 +335,3 @@ class SimulatedMarket:
         """Mark price relative to the index at some times, 0 when they are equal."""
         result: Floats = self.mark(contract, times) / self.index(contract.asset, times) - 1
         return result
-
-
-def _hours(minutes: Floats) -> Floats:
-    return merged(minutes, np.arange(0, minutes.shape[1], 60))

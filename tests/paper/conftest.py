@@ -13,7 +13,7 @@ import requests
 
 from kfut_analytics.paper.account import Account
 from kfut_analytics.paper.auth import ApiKey
-from kfut_analytics.paper.clock import ManualClock
+from kfut_analytics.paper.clock import ManualClock, WallClock
 from kfut_analytics.paper.demo import open_demo, open_empty
 from kfut_analytics.paper.exchange import Exchange
 from kfut_analytics.paper.orders import OrderRequest
@@ -95,19 +95,10 @@ class Wire:
         return self.v3("sendorder", "post", **params)["sendStatus"]
 
 
-class RunningClock:
-    """Time that passes from a fixed moment on, so that prices are the same whenever the tests run."""
-
-    def __init__(self, start: float) -> None:
-        self._start, self._begin = start, time.monotonic()
-
-    def now(self) -> float:
-        return self._start + time.monotonic() - self._begin
-
-
 @pytest.fixture(scope="module")
 def wire() -> Iterator[Wire]:
-    with PaperServer(open_demo(3, RunningClock(NOW)), ApiKey("demo")) as server:
+    """The demo account on a clock that runs from a fixed moment on: prices are the same whenever the tests run."""
+    with PaperServer(open_demo(3, WallClock(start=NOW)), ApiKey("demo")) as server:
         client = Wire(server)
         yield client
         client.close()

@@ -1,25 +1,27 @@
 """Answers of what this exchange does not offer: those of the real one for a feature that is not there (api-facts 3).
 
-================================================  ==================  ================================================
-operation                                         answer              why
-================================================  ==================  ================================================
-``rfqs``, ``rfqs/open-offers``                    empty list          nobody asks for quotes here
-``rfqs/{uid}`` and its offers                     ``notFound``        so there is none to look at or to make offers on
-``rfq-assignment/max-leverage``                   ``Unavailable``     nobody has published its shape
-``assignmentprogram/current``, ``…/history``      empty list          an account is in no programme until it joins one
-``assignmentprogram/add``                         ``Unavailable``     positions of others are not assigned here
-``assignmentprogram/delete``                      ``notFound``        nobody takes part
-``portfolio-margining/parameters``, ``…/simulate``  ``Unavailable``   the exchange has it before production only
-``withdrawal``                                    ``Unavailable``     there is no spot wallet, whatever the key may do
-``transfers``                                     empty list          coins do not come or go by address here; it is
-                                                                      undocumented, and empty for accounts of the
-                                                                      common login
-``rebates/self-market-share``                     204, nothing        no rebates: "not aggregated yet"
-``analytics/liquidity-pool``                      404                 there is no pool
-``instruments?contractType=options`` and the like  empty list         there are no options (`answers_market`)
-``/api/history/v1`` and ``v4``                    302                 versions 2 and 3 are served; where the real one
-                                                                      leads to is not recorded, and not followed
-================================================  ==================  ================================================
+=====================================  =================  =============================================================
+operation                              answer             why
+=====================================  =================  =============================================================
+``rfqs``, ``rfqs/open-offers``         empty list         nobody asks for quotes here
+``rfqs/{uid}`` and its offers          ``notFound``       so there is none to look at, or to make an offer on
+``rfq-assignment/max-leverage``        ``Unavailable``    nobody has published its shape
+``assignmentprogram/current``          empty list         an account is in no programme until it joins one
+``assignmentprogram/history``          empty list         nor has it been in one
+``assignmentprogram/add``              ``Unavailable``    positions of others are not assigned to it here
+``assignmentprogram/delete``           ``notFound``       it takes part in nothing
+``portfolio-margining/parameters``     ``Unavailable``    the real one has it before production only
+``portfolio-margining/simulate``       ``Unavailable``    likewise
+``withdrawal``                         ``Unavailable``    there is no spot wallet, even for a key that may withdraw
+``transfers``                          empty list         undocumented; about coins that come or go by address
+``rebates/self-market-share``          204, no content    there are no rebates: "not aggregated yet"
+``analytics/liquidity-pool``           404                there is no pool
+``contractType=options``               empty list         there are no options (`answers_market`)
+``/api/history/v1``, ``/v4``           302                versions 2 and 3 are served; where the real one leads to is
+                                                          not recorded, and here there is nothing
+=====================================  =================  =============================================================
+
+All of it is asked for like the rest: what needs a key or a permission is refused without.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from kfut_analytics.paper.auth import ApiKey, AuthenticationError
+from kfut_analytics.paper.auth import ApiKey, AuthenticationError, Permission
 from kfut_analytics.paper.call import Call, json_response
 from kfut_analytics.paper.clock import iso
 from kfut_analytics.paper.exchange import Exchange
@@ -72,7 +72,7 @@ class Api:
     def _respond(self, operation: Operation, call: Call) -> Response:
         try:
             if operation.permission is not None:
-                self._authenticate(operation, call)
+                call.key = self._authenticate(operation.permission, call)
                 self._spend(operation, call)
             payload = operation.answer(call)
         except REFUSALS as error:
@@ -83,10 +83,10 @@ class Api:
             return json_response({"result": "success"} | payload | {"serverTime": iso(self.exchange.now)})
         return json_response(payload)
 
-    def _authenticate(self, operation: Operation, call: Call) -> None:
+    def _authenticate(self, permission: Permission, call: Call) -> ApiKey:
         headers = call.request.headers
         key = self.keys.get(headers.get("APIKey", ""))
-        if key is None or operation.permission is None:
+        if key is None:
             raise AuthenticationError("authenticationError")
         key.check(
             authent=headers.get("Authent", ""),
@@ -94,9 +94,9 @@ class Api:
             post_data=call.signed_text,
             path=call.signed_path,
         )
-        if not key.permits(operation.permission):
+        if not key.permits(permission):
             raise AuthenticationError("authenticationError")
-        call.key = key
+        return key
 
     def _spend(self, operation: Operation, call: Call) -> None:
         if not self.limits.enforced:

@@ -1,21 +1,21 @@
-"""How a refusal looks on the wire: the exchange's APIs have different forms for it (api-facts 4.7, 4.8 and 5.4).
+"""How a refusal looks on the wire; the exchange's APIs have different forms for it (api-facts 4.7, 4.8 and 5.4).
 
-==================  ==============================  ============================  =============  ===================
-what is wrong       trading                         history, statistics           key check      charts
-==================  ==============================  ============================  =============  ===================
-key or signature    200, ``authenticationError``    401                           401            –
-permission          200, ``authenticationError``    401                           –              –
-nonce               200, its word                   401                           401            –
-no tokens left      200, ``apiLimitExceeded``       429, ``rate-limit-reset``     –              –
-argument missing    200, ``requiredArgumentMissing``  400                         400            400
-argument            400, code 11                    400                           400            400
-whole request       400, code 0                     400                           400            400
-refused             200, its word                   –                             –              –
-numbered            its status, its code            –                             –              –
-no such thing       404, code 0                     404                           404            404
-method              405, code 0                     405                           405            405
-fault of this code  500, code 0                     500                           500            500
-==================  ==============================  ============================  =============  ===================
+==================  ================================  ===========================  ============  ============
+what is wrong       trading                           history, statistics          key check     charts
+==================  ================================  ===========================  ============  ============
+key or signature    200, ``authenticationError``      401                          401           –
+permission          200, ``authenticationError``      401                          –             –
+nonce               200, its word                     401                          401           –
+no tokens left      200, ``apiLimitExceeded``         429, ``rate-limit-reset``    –             –
+argument missing    200, ``requiredArgumentMissing``  400                          400           400
+argument            400, code 11                      400                          400           400
+whole request       400, code 0                       400                          400           400
+refused             200, its word                     –                            –             –
+numbered            its status and code               –                            –             –
+no such thing       404, code 0                       404                          404           404
+method              405, code 0                       405                          405           405
+fault of this code  500, code 0                       500                          500           500
+==================  ================================  ===========================  ============  ============
 
 A word travels as ``error``, a code in ``errors`` with a message. The history says ``status`` and ``reason``, but 429 in
 plain text; the key check ``error``, ``message`` and ``suberror``; the charts ``errors`` with a class and a field.

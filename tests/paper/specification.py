@@ -45,14 +45,15 @@ _Loader.yaml_implicit_resolvers = {
 @functools.cache
 def specification(name: str) -> Json:
     """A document with its amendments; the test is skipped where it is absent."""
-    document = _bundle(name)
+    document = bundle(name)
     for amendment in AMENDMENTS:
         if amendment.document == name:
             amendment.apply(document)
     return document
 
 
-def _bundle(name: str) -> Json:
+def bundle(name: str) -> Json:
+    """A document as it is published, with what it refers to in other files."""
     folder = shared_folder()
     if folder is None or not (folder / "openapi").is_dir():
         pytest.skip("the official specification is not on this machine (KFUT_SHARED or ../shared)")

@@ -5,6 +5,7 @@ isolated margin, triggers, trailing stops, several currencies and a sub-account.
 specification is listed in `specification`.
 """
 
+import copy
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from kfut_analytics.paper.demo import open_empty
 from kfut_analytics.paper.server import PaperServer
 
 from .conftest import NOW, Wire
-from .specification import AUTH, BASES, CHARTS, HISTORY, STATS, TRADING, hold, operations
+from .specification import AMENDMENTS, AUTH, BASES, CHARTS, HISTORY, STATS, TRADING, bundle, hold, operations
 
 XBT, UID = "PF_XBTUSD", "00000000-0000-4000-8000-000000000000"
 BID = {"orderType": "lmt", "symbol": XBT, "side": "buy", "size": 0.01, "limitPrice": 50000}
@@ -269,6 +270,14 @@ def test_every_operation_of_the_specification_is_asked():
     for document in BASES:
         asked = {(asked.method, asked.path) for asked in OPERATIONS if asked.document == document}
         assert asked == operations(document)
+
+
+@pytest.mark.parametrize("amendment", AMENDMENTS, ids=lambda amendment: amendment.reason[:60])
+def test_what_is_amended_is_otherwise_in_the_specification(amendment):
+    document = bundle(amendment.document)
+    before = copy.deepcopy(document)
+    amendment.apply(document)
+    assert document != before
 
 
 @pytest.mark.parametrize("asked", OPERATIONS, ids=NAMES)

@@ -24,6 +24,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from . import errors, paper, plots
+    from .accounting.log_csv import read_account_log_csv
     from .client import Client
     from .connection import connect
     from .margin import Margin, margin
@@ -44,6 +45,7 @@ _HOMES = {
     "describe": ".schema",
     "pnl": ".pnl",
     "PnL": ".pnl",
+    "read_account_log_csv": ".accounting.log_csv",
     "margin": ".margin",
     "Margin": ".margin",
     "recording": ".recording",
@@ -69,6 +71,7 @@ __all__ = [
     "paper",
     "plots",
     "pnl",
+    "read_account_log_csv",
     "recording",
     "report",
 ]

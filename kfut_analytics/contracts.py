@@ -52,6 +52,16 @@ def is_inverse(contract: str) -> bool:
     return text == INVERSE_TYPE or text.startswith(("pi_", "fi_"))
 
 
+def pnl_currency(symbol: str) -> str:
+    """Currency of a contract's P&L, fees and funding: the base of inverse and the quote of linear contracts.
+
+    >>> pnl_currency("PF_XBTUSD"), pnl_currency("FI_XBTUSD_261225")
+    ('USD', 'XBT')
+    """
+    pair = symbol.upper().split("_")[1] if "_" in symbol else symbol.upper()
+    return pair[:-3] if is_inverse(symbol) else pair[-3:]
+
+
 def are_inverse(contracts: Iterable[Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Tell for each of several contracts whether it is inverse; see `is_inverse`."""
     return np.array([is_inverse(str(contract)) for contract in contracts], dtype=bool)

@@ -1,95 +1,52 @@
 """Realised P&L, fees, funding and cash flows from the account log.
 
 The exchange books every change of every balance as an entry of the account log, so each figure here is a sum of
-entries and reconciles with the balances. An execution has two entries: the position leg (``asset == contract``), whose
-balance is the position, and the cash leg, whose balance is money. Only cash legs carry money. An execution whose fee
-was paid in KFEE has no cash leg when it realised nothing.
-
-Amounts of different currencies are never added up. Sources: api-facts 7.1 to 7.6.
+entries and reconciles with the balances. Amounts of different currencies are never added up. How the log is read,
+positions followed and lots matched is in `kfut_analytics.accounting`. Sources: api-facts 6 and 7.
 """
 
 from __future__ import annotations
 
 import html
-import math
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from .accounting import checks, flows, notes, reconciliation, trips
+from .accounting import lots as matching
+from .accounting.amounts import amount as amount
+from .accounting.bridge import Amounts, Rates, equity_bridge
+from .accounting.conversions import conversions
+from .accounting.labels import Labels, day_labels, totals
+from .accounting.ledger import KINDS as KINDS
+from .accounting.ledger import NO_CONTRACT, NON_TRADING, Cash, Ledger, cash_of
+from .accounting.ledger import TRADING as TRADING
+from .accounting.ledger import classify as classify
+from .accounting.log_fills import are_fills, log_of_fills
+from .accounting.track import Booked, Money, Track, booked_of, money_of, track_of
 from .errors import ArgumentError
 
-KINDS: dict[str, tuple[str, ...]] = {
-    "trade": ("futures trade", "options trade", "hedging trade", "rfq"),
-    "liquidation": (
-        "futures liquidation",
-        "futures partial liquidation",
-        "futures assignor",
-        "futures assignee",
-        "futures unwind bankrupt",
-        "futures unwind counterparty",
-        "futures_unwind",
-        "portfolio auctioning",
-    ),
-    "settlement": ("settlement",),
-    "funding": ("funding rate change",),
-    "interest": ("interest payment",),
-    "conversion": ("conversion", "conversion credit", "covered liquidation"),
-    "transfer": (
-        "transfer",
-        "cross-exchange transfer",
-        "subaccount transfer",
-        "admin transfer",
-        "position transfer",
-    ),
-    "kfee": ("kfee applied",),
-    "tax": ("tax withheld", "tax refund", "futures tax withheld", "futures tax refund"),
-}
-"""The classes of entries and the exchange's ``info`` texts in each; every other text is of class ``other``."""
+Key = Literal["contract", "account", "day", "month", "side", "kind"]
+"""By what P&L can be added up, besides the currency."""
 
-TRADING = ("trade", "liquidation", "settlement", "funding")
-"""Classes whose money is trading P&L; the other classes change balances without being P&L."""
-
-NON_TRADING = (*(kind for kind in KINDS if kind not in TRADING), "other")
-
-_CLASS_OF = {info: kind for kind, infos in KINDS.items() for info in infos}
-_MONEY = ["realized_pnl", "fee", "realized_funding", "net"]
-_NEEDED = [
-    "time",
-    "info",
-    "account",
-    "asset",
-    "contract",
-    "old_balance",
-    "new_balance",
-    "change",
-    "realized_pnl",
-    "fee",
-    "realized_funding",
-]
-_AMOUNTS = (*_NEEDED[5:], "liquidation_fee")
-_NO_CONTRACT = "(none)"
+_FIGURES = reconciliation.FIGURES
 
 
-def classify(info: str) -> str:
-    """Class of an account log entry from its ``info`` text.
-
-    Returns
-    -------
-    str
-        A key of `KINDS`, or ``other`` for a text that is not listed there: the exchange adds kinds over time.
-    """
-    return _CLASS_OF.get(info.strip().lower(), "other")
-
-
-def pnl(log: pd.DataFrame) -> PnL:
+def pnl(log: pd.DataFrame, *, fee_rates: tuple[float, float] | None = None) -> PnL:
     """Account for an account log: realised P&L, fees, funding and cash flows.
 
     Parameters
     ----------
     log
-        The ``account_log`` table (see ``kfut.describe("account_log")``), rows in any order.
+        The ``account_log`` table (see ``kfut.describe("account_log")``) of one account, rows in any order, from
+        ``client.account_log()`` or ``kfut.read_account_log_csv(path)``. For want of a log, the frame of
+        ``client.executions()`` or ``client.fills()``: the figures are then estimates as far as `PnL.estimates` says.
+    fee_rates
+        Maker and taker fee as fractions, for fills, which carry no fees; by default those of the public schedule's
+        first tier.
 
     Returns
     -------
@@ -99,8 +56,13 @@ def pnl(log: pd.DataFrame) -> PnL:
     Raises
     ------
     ArgumentError
-        If columns are missing.
+        If columns are missing, logs of several accounts were joined, or ``fee_rates`` are given for a log.
     """
+    if isinstance(log, pd.DataFrame) and are_fills(log):
+        made_up = log_of_fills(log, fee_rates)
+        return PnL(made_up.log, made_up.estimates)
+    if fee_rates is not None:
+        raise ArgumentError("fee_rates are for fills: an account log has the fees that were charged")
     return PnL(log)
 
 
@@ -110,7 +72,9 @@ class PnL:
     Attributes
     ----------
     log
-        The account log it was made from.
+        The account log, sorted and without repeated entries.
+    estimates
+        By figure, in which respect it is an estimate; empty for an account log.
 
     Notes
     -----
@@ -118,22 +82,10 @@ class PnL:
     liquidation fees; ``realized_pnl`` is gross; ``realized_funding`` is negative when paid.
     """
 
-    def __init__(self, log: pd.DataFrame) -> None:
-        if not isinstance(log, pd.DataFrame):
-            raise ArgumentError(f"log is {type(log).__name__} instead of the frame of client.account_log()")
-        if "id" in log.columns:
-            log = log.set_index("id")
-        missing = [name for name in _NEEDED if name not in log.columns]
-        if log.index.name != "id":
-            missing.insert(0, "id")
-        if missing:
-            raise ArgumentError(
-                f"log lacks the columns {', '.join(missing)}: give the frame of client.account_log(), whole"
-            )
-        texts = [name for name in _AMOUNTS if name in log.columns and log[name].dtype == object]
-        if texts:  # exact numbers, or a hand-made frame
-            log = log.assign(**{name: pd.to_numeric(log[name].map(_float), errors="coerce") for name in texts})
-        self.log = log
+    def __init__(self, log: pd.DataFrame, estimates: dict[str, str] | None = None) -> None:
+        self._ledger = Ledger(log)
+        self.log = self._ledger.log
+        self.estimates = estimates or {}
 
     @property
     def env(self) -> str | None:
@@ -141,94 +93,121 @@ class PnL:
         return self.log.attrs.get("env")
 
     @cached_property
-    def _entries(self) -> pd.DataFrame:
-        """All entries in the order of their ids, each once, with class and leg."""
-        log = self.log
-        if not log.index.is_unique:
-            log = log[~log.index.duplicated()]
-        if not log.index.is_monotonic_increasing:
-            log = log.sort_index()
-        info, account, asset, contract = (
-            log[name].astype("category") for name in ("info", "account", "asset", "contract")
-        )
-        # Compared by category, not by row. A currency never has an underscore, so a position leg shows itself even
-        # where its contract is missing.
-        twin = contract.cat.categories.get_indexer(asset.cat.categories)
-        same = np.append(np.where(twin < 0, -2, twin), -2)[asset.cat.codes] == contract.cat.codes
-        position_leg = same | _mapped(asset, lambda text: "_" in text).astype(bool)
-        entries = pd.DataFrame(
-            {
-                "time": log["time"],
-                "info": info,
-                "kind": _mapped(info, classify),
-                "account": account,
-                "asset": asset,
-                "contract": contract.cat.add_categories(_NO_CONTRACT).fillna(_NO_CONTRACT),
-                "position_leg": position_leg,
-                "old_balance": log["old_balance"],
-                "new_balance": log["new_balance"],
-                "change": log["change"],
-            }
-        )
-        for name in ("realized_pnl", "fee", "realized_funding", "liquidation_fee"):
-            entries[name] = log[name].fillna(0.0) if name in log.columns else 0.0
-        if "execution_id" in log.columns:
-            entries["execution_id"] = log["execution_id"]
-        return entries
+    def _cash(self) -> Cash:
+        return cash_of(self._ledger)
 
     @cached_property
-    def _cash(self) -> pd.DataFrame:
-        """Entries that move money, with their currency and the money they book."""
-        cash = self._entries.loc[~self._entries["position_leg"]].rename(columns={"asset": "currency"})
-        # An entry of a kind that is not listed counts as trading where the exchange books P&L of a contract with it.
-        booked = (cash[["realized_pnl", "fee", "realized_funding"]] != 0).any(axis="columns")
-        unlisted = (cash["kind"] == "other") & (cash["contract"] != _NO_CONTRACT) & booked
-        trading = (cash["kind"].isin(TRADING) | unlisted).to_numpy()
-        gross = (cash["realized_pnl"] + cash["realized_funding"] - cash["fee"]).to_numpy()
-        # The exchange does not say whether `fee` contains the liquidation fee; the change of the balance tells.
-        extra = cash["liquidation_fee"].to_numpy()
-        rest = cash["change"].to_numpy() - gross
-        apart = np.abs(rest + extra) < np.abs(rest)
-        cash["fee"] += np.where(apart, extra, 0.0)
-        cash["trading"] = trading
-        cash["net"] = np.where(trading, cash["realized_pnl"] - cash["fee"] + cash["realized_funding"], 0.0)
-        return cash
+    def _trading(self) -> Cash:
+        return self._cash.where(self._cash.trading)
 
     @cached_property
-    def _trading(self) -> pd.DataFrame:
-        return self._cash.loc[self._cash["trading"]]
+    def _track(self) -> Track:
+        return track_of(self._ledger, self._cash)
+
+    @cached_property
+    def _money(self) -> Money:
+        return money_of(self._track, self._ledger, self._trading)
+
+    @cached_property
+    def _booked(self) -> Booked:
+        return booked_of(self._track, self._money)
+
+    # ---- sums ------------------------------------------------------------------------------------------------------
+
+    def by(self, *keys: Key, tz: str = "UTC") -> pd.DataFrame:
+        """P&L added up by anything, and always by currency.
+
+        Parameters
+        ----------
+        *keys
+            Of ``contract``, ``account`` (the wallet), ``day``, ``month``, ``side`` and ``kind``. ``side`` is that of
+            the position, ``long`` or ``short``; a reversal's P&L is of the position it closed, its fee of both by
+            size. ``kind`` is a key of `KINDS`.
+        tz
+            Time zone in which days and months begin.
+
+        Returns
+        -------
+        DataFrame
+            The keys, currency, realized_pnl, fee, realized_funding, net, liquidation_fee (part of ``fee``), trades
+            (cash legs of executions), sorted by the keys. Amounts in ``currency``.
+
+        Raises
+        ------
+        ArgumentError
+            If a key or the time zone is none.
+        """
+        known: dict[str, Any] = {
+            "contract": lambda cash: cash.contract,
+            "account": lambda cash: cash.account,
+            "kind": lambda cash: cash.kind,
+            "day": lambda cash: day_labels(self._ledger.time[cash.row], tz),
+            "month": lambda cash: day_labels(self._ledger.time[cash.row], tz, month=True),
+        }
+        if odd := [key for key in keys if key not in (*known, "side")]:
+            raise ArgumentError(f"P&L cannot be added up by {odd[0]!r}: use {', '.join([*known, 'side'])}")
+        cash, trades = self._trading, np.ones(len(self._trading.row), dtype=bool)
+        if "side" in keys:
+            cash, side, trades = self._sided()
+            known["side"] = lambda cash: side
+        trades &= ~cash.is_kind("funding")
+        labels = {key: known[key](cash) for key in dict.fromkeys(keys)}
+        amounts = {name: getattr(cash, name) for name in [*_FIGURES, "liquidation_fee"]}
+        frame = totals(labels | {"currency": cash.currency}, amounts | {"trades": trades})
+        frame.attrs["units"] = dict.fromkeys(amounts, "currency")
+        return frame
+
+    def _sided(self) -> tuple[Cash, Labels, NDArray[np.bool_]]:
+        """Trading entries with the side of their position, and whether a line is the first of its entry.
+
+        An entry that turned a position has a line for either side.
+        """
+        money, trading = self._money, self._trading
+        divided = np.zeros(len(self._ledger), dtype=bool)
+        divided[money.cash.row] = True
+        rest = trading.where(np.flatnonzero(~divided[trading.row]))
+        names = pd.Index([NO_CONTRACT, "long", "short"], dtype="str")
+        codes = np.append(self._track.sign[money.trip], np.zeros(len(rest.row))).astype(np.intp)
+        first = np.append(~money.again, np.ones(len(rest.row), dtype=bool))
+        return money.cash.followed_by(rest) if len(rest.row) else money.cash, Labels(codes % 3, names), first
 
     def by_contract(self) -> pd.DataFrame:
-        """P&L per contract and currency.
+        """P&L per contract and currency, as `by`."""
+        return self.by("contract")
+
+    def by_kind(self) -> pd.DataFrame:
+        """Everything that changed the balances of money, per class, kind of entry and currency.
 
         Returns
         -------
         DataFrame
-            One row per contract and currency, sorted: contract, currency, realized_pnl, fee, realized_funding, net,
-            liquidation_fee (part of ``fee``), trades (cash legs of executions). Amounts in ``currency``.
+            kind, info, currency, entries, change (of the balances), realized_pnl, fee, realized_funding, net. Amounts
+            in ``currency``.
         """
-        return self._contracts.copy()
+        cash = self._cash
+        keys = {"kind": cash.kind, "info": self._ledger.info[cash.row], "currency": cash.currency}
+        amounts = {name: getattr(cash, name) for name in ("change", *_FIGURES)}
+        frame = totals(keys, {"entries": np.ones(len(cash.row), dtype=bool)} | amounts)
+        frame.attrs["units"] = dict.fromkeys(amounts, "currency")
+        return frame
 
-    @cached_property
-    def _contracts(self) -> pd.DataFrame:
-        columns = [*_MONEY, "liquidation_fee", "trades"]
-        rows = self._trading.assign(trades=(self._trading["kind"] != "funding").astype("int64"))
-        frame = _grouped(rows, ["contract", "currency"])[columns].sum().reset_index()
-        return _finish(frame, columns[:-1])
+    def daily(self, tz: str = "UTC") -> pd.DataFrame:
+        """P&L per day and currency; days without trading entries are absent.
 
-    def daily(self) -> pd.DataFrame:
-        """P&L per UTC day and currency; days without trading entries are absent.
+        Parameters
+        ----------
+        tz
+            Time zone in which days begin.
 
         Returns
         -------
         DataFrame
-            Index ``date`` (midnight UTC, repeated when there are several currencies): currency, realized_pnl, fee,
-            realized_funding, net, cumulative (running sum of ``net``). Amounts in ``currency``.
+            Index ``date`` (the day's first moment, repeated when there are several currencies): currency,
+            realized_pnl, fee, realized_funding, net, cumulative (running sum of ``net``). Amounts in ``currency``.
         """
-        rows = self._trading.assign(date=self._trading["time"].dt.floor("D"))
-        frame = _grouped(rows, ["date", "currency"])[_MONEY].sum().reset_index()
-        frame = _finish(frame, [*_MONEY, "cumulative"])
+        frame = self.by("day", tz=tz)[["day", "currency", *_FIGURES]].rename(columns={"day": "date"})
         frame["cumulative"] = frame.groupby("currency")["net"].cumsum()
+        frame.attrs["units"] = dict.fromkeys([*_FIGURES, "cumulative"], "currency")
         return frame.set_index("date")
 
     def cumulative(self) -> pd.DataFrame:
@@ -239,9 +218,16 @@ class PnL:
         DataFrame
             Index ``time``: currency, realized_pnl, fee, realized_funding, net, each the sum of its currency so far.
         """
-        frame = self._trading[["time", "currency", *_MONEY]].copy()
-        frame[_MONEY] = frame.groupby("currency", observed=True)[_MONEY].cumsum()
-        return _finish(frame, _MONEY).set_index("time")
+        cash = self._trading
+        amounts = {name: getattr(cash, name).copy() for name in _FIGURES}
+        for code in np.unique(cash.currency.codes):
+            chosen = cash.currency.codes == code
+            for values in amounts.values():
+                values[chosen] = np.cumsum(values[chosen])
+        time = pd.DatetimeIndex(self._ledger.time[cash.row], tz="UTC", name="time")
+        frame = pd.DataFrame({"currency": cash.currency.values().array, **amounts}, index=time, copy=False)
+        frame.attrs["units"] = dict.fromkeys(_FIGURES, "currency")
+        return frame
 
     def summary(self) -> pd.DataFrame:
         """Everything that changed the balances, per currency over all wallets.
@@ -250,53 +236,208 @@ class PnL:
         -------
         DataFrame
             Index ``currency``: realized_pnl, fee, realized_funding, net; the classes that are not P&L (interest,
-            conversion, transfer, kfee, tax, other); unexplained; change (of the balances, the sum of the rest);
-            liquidation_fee (part of ``fee``) and trades. Amounts in the row's currency.
+            conversion, transfer, kfee, tax, other); rounding and unexplained as in `reconcile`; change (of the
+            balances, the sum of the rest); liquidation_fee (part of ``fee``) and trades. Amounts in the row's
+            currency.
         """
-        bridge = self._bridge
-        columns = [*_MONEY, *NON_TRADING, "unexplained"]
-        frame = bridge.groupby("currency")[columns].sum()
-        frame["change"] = (bridge["closing"] - bridge["opening"]).groupby(bridge["currency"]).sum()
-        extra = self._contracts.groupby("currency")[["liquidation_fee", "trades"]].sum()
+        balances = self._balances
+        columns = [*_FIGURES, *NON_TRADING, "rounding", "unexplained"]
+        frame = balances.groupby("currency")[columns].sum()
+        frame["change"] = (balances["closing"] - balances["opening"]).groupby(balances["currency"]).sum(min_count=1)
+        extra = self.by().set_index("currency")[["liquidation_fee", "trades"]]
         frame = frame.join(extra).fillna({"liquidation_fee": 0.0, "trades": 0}).astype({"trades": "int64"})
         frame.attrs["units"] = dict.fromkeys([*columns, "change", "liquidation_fee"], "currency")
         return frame
 
+    # ---- proofs ----------------------------------------------------------------------------------------------------
+
     def reconcile(self) -> pd.DataFrame:
-        """The bridge from opening to closing balance of each wallet and currency.
+        """The way from opening to closing balance of each wallet and currency.
 
         Returns
         -------
         DataFrame
             One row per account and currency: opening, realized_pnl, fee, realized_funding, net, interest,
-            conversion, transfer, kfee, tax, other, unexplained, closing, breaks. ``opening + net`` and all that
-            follows up to ``unexplained`` is ``closing``. ``unexplained`` is zero on complete data; ``breaks`` counts
-            entries that do not start at the balance where the one before ended. Amounts in ``currency``.
+            conversion, transfer, kfee, tax, other, rounding, unexplained, closing, breaks. ``opening + net`` and all
+            that follows up to ``unexplained`` is ``closing``. ``rounding`` is what single entries' figures, as the
+            exchange rounds them, leave of the change of the balance. ``unexplained`` is zero on complete data; where
+            it is not, `gaps` names the entries. ``breaks`` counts those that do not start at the balance where the
+            one before ended. Amounts in ``currency``.
         """
-        return self._bridge.copy()
+        return self._balances.copy()
 
     @cached_property
-    def _bridge(self) -> pd.DataFrame:
-        cash = self._cash
-        keys = ["account", "currency"]
-        rows = cash[[*keys, "old_balance", "new_balance", "change"]].copy()
-        for name in _MONEY:
-            rows[name] = np.where(cash["trading"], cash[name], 0.0)
-        for kind in NON_TRADING:
-            rows[kind] = np.where((cash["kind"] == kind) & ~cash["trading"], cash["change"], 0.0)
-        previous = _grouped(rows, keys)["new_balance"].shift()
-        rows["breaks"] = ~(np.isclose(rows["old_balance"], previous, rtol=1e-9, atol=1e-9) | previous.isna())
-        rows["scale"] = rows["change"].abs()
-        grouped = _grouped(rows, keys)
-        sums = [*_MONEY, *NON_TRADING]
-        frame = grouped[[*sums, "breaks", "scale"]].sum()
-        frame["opening"] = grouped["old_balance"].first()
-        frame["closing"] = grouped["new_balance"].last()
-        rest = frame["closing"] - frame["opening"] - frame[["net", *NON_TRADING]].sum(axis=1)
-        noise = 1e-11 * (frame["scale"] + frame["opening"].abs() + frame["closing"].abs())
-        frame["unexplained"] = rest.where(rest.abs() > noise, 0.0)
-        amounts = ["opening", *sums, "unexplained", "closing"]
-        return _finish(frame.reset_index()[[*keys, *amounts, "breaks"]].astype({"breaks": "int64"}), amounts)
+    def _balances(self) -> pd.DataFrame:
+        return reconciliation.reconcile(self._ledger, self._cash, self._breaks, self._odd)
+
+    @cached_property
+    def _breaks(self) -> reconciliation.Deviations:
+        return reconciliation.chain_breaks(self._ledger)
+
+    @cached_property
+    def _odd(self) -> reconciliation.Deviations:
+        return reconciliation.odd_bookings(self._ledger, self._cash)
+
+    def gaps(self) -> pd.DataFrame:
+        """Where entries are missing, or do not agree with themselves.
+
+        Returns
+        -------
+        DataFrame
+            One row per finding, by entry number: gap, time, id (the entry at which it shows), after (the one before
+            it), missing (how many numbers between the two are not in the log), account, asset, contract, amount (in
+            ``asset``), info. ``gap`` is
+
+            - ``balance``: the balance of money does not start where the entry before ended. These amounts and those
+              of ``booking`` add up to what `reconcile` leaves unexplained.
+            - ``booking``: the entry's P&L, fee and funding do not give its change.
+            - ``position``: the same as ``balance`` of a position.
+            - ``cash leg``, ``position leg``: the execution's other leg, which is missing.
+            - ``numbers``: entry numbers are skipped, whether or not a balance shows it.
+        """
+        return self._gaps.copy()
+
+    @cached_property
+    def _gaps(self) -> pd.DataFrame:
+        return reconciliation.gaps(self._ledger, self._cash, self._track, self._breaks, self._odd)
+
+    def check_positions(self, position_history: pd.DataFrame) -> pd.DataFrame:
+        """Compare the log with ``client.position_history()``, which tells P&L, fee and funding on its own.
+
+        Only the time that both cover is compared. Events are found by execution id; funding, and everything in a log
+        without such ids, by contract and minute.
+
+        Returns
+        -------
+        DataFrame
+            One row per event: time, contract, execution_id, currency, realized_pnl, fee, realized_funding as the log
+            has them, the same as ``history_…``, and status: ``equal`` within the log's rounding, ``differs``, ``only
+            in the log``, ``not in the log``.
+        """
+        return checks.check_positions(self._ledger, self._cash, position_history)
+
+    def check_fills(self, fills: pd.DataFrame) -> pd.DataFrame:
+        """Compare the log with ``client.fills()`` or ``client.executions()``; settlements are no fills.
+
+        Returns
+        -------
+        DataFrame
+            One row per execution: time, contract, execution_id, currency, size (signed), price, and whatever of
+            realized_pnl, realized_funding and fee the fills have, as the log has them; the same as ``fills_…``; and
+            status as in `check_positions`. What the fills do not tell counts as equal.
+        """
+        return checks.check_fills(self._ledger, self._cash, fills)
+
+    def check_lots(self, method: matching.Method = "average") -> pd.DataFrame:
+        """Compare what was booked with P&L computed from the prices, lot by lot.
+
+        Parameters
+        ----------
+        method
+            As in `lots`.
+
+        Returns
+        -------
+        DataFrame
+            One row per contract and currency: open_size (signed), computed, deferred (by how much the two ways value
+            what is still open differently; zero once flat, and by average entry), booked, and difference, the rest:
+            the exchange's rounding, and what is missing. Amounts in ``currency``.
+        """
+        matching.check_method(method)
+        return matching.check_lots(self._track, self._booked, self._money, method)
+
+    # ---- positions -------------------------------------------------------------------------------------------------
+
+    def round_trips(
+        self, candles: trips.Candles | None = None, *, margin: trips.MarginRates | None = None
+    ) -> pd.DataFrame:
+        """Every position from opened to flat; a reversal ends one and begins the next.
+
+        Parameters
+        ----------
+        candles
+            Mark or trade candles for MAE and MFE: ``client.candles([...])`` of several contracts, a dictionary of
+            frames by contract, or the frame of the only contract there is.
+        margin
+            Initial margin for the return on margin: a fraction, a dictionary of them by contract, or
+            ``client.margin_tiers()``.
+
+        Returns
+        -------
+        DataFrame
+            One row per round trip, by time of opening: contract, account, currency, side, opened (missing for
+            positions that were there before the log), closed (missing for those still open), duration, max_size,
+            size (signed, what is still open), entry_price and exit_price (averages of all that was opened and
+            closed; of an open position the exchange's entry price), gross, fee, funding, net, margin (initial, at
+            the largest), return_on_margin (``net / margin``), mae and mfe (lowest and highest gross P&L while it was
+            open, never overstated), fills, and ended: ``open``, ``reversal``, ``gap`` for one whose end is missing
+            in the log, or a class of executions (trade, liquidation, assignment, unwind, settlement, transfer).
+
+        Notes
+        -----
+        The sums of gross, fee, funding and net are those of `by_contract`, apart from entries without contract.
+        """
+        return trips.round_trips(self._ledger, self._track, self._money, self._booked, candles, margin)
+
+    def lots(self, method: matching.Method = "average") -> pd.DataFrame:
+        """What was closed, against what it had been opened at.
+
+        Parameters
+        ----------
+        method
+            ``average``: against the average entry, which is how the exchange books; ``fifo``: against what was opened
+            first. Over a round trip both realise the same.
+
+        Returns
+        -------
+        DataFrame
+            One row per size closed against a size opened: contract, account, currency, side, size, opened, closed,
+            entry_price, exit_price, realized_pnl (gross; by average entry what the exchange booked), fee (of closing,
+            and the share of opening), net. Lots still open have no ``closed``.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such method.
+        """
+        matching.check_method(method)
+        return matching.lots(self._ledger, self._track, self._booked, method)
+
+    def bridge(
+        self,
+        currency: str = "USD",
+        *,
+        start_equity: float | None = None,
+        end_equity: float | None = None,
+        start_unrealized: Amounts = 0.0,
+        end_unrealized: Amounts = 0.0,
+        rates: Rates | None = None,
+    ) -> pd.DataFrame:
+        """From equity before the first entry to equity after the last one, by cause.
+
+        Parameters
+        ----------
+        currency
+            In which everything is told; other currencies are left out unless ``rates`` has them.
+        start_equity, end_equity
+            As known from elsewhere; by default the log's balances and the unrealised P&L.
+        start_unrealized, end_unrealized
+            Unrealised P&L in ``currency``, altogether or by contract.
+        rates
+            Prices of other currencies in ``currency``: one at the end, or a pair at start and end.
+
+        Returns
+        -------
+        DataFrame
+            item, contract, amount: start equity; price P&L (realised) per contract; fees; funding; interest,
+            conversion, transfer, kfee, tax, other; rounding; revaluation of other currencies held from the start;
+            change of unrealised P&L; unexplained; end equity. The rows between the two equities add up to their
+            difference; what happened in other currencies is valued at the end.
+        """
+        equity, unrealized = (start_equity, end_equity), (start_unrealized, end_unrealized)
+        return equity_bridge(self._balances, self.by_contract(), currency.upper(), equity, unrealized, rates)
+
+    # ---- entries that are no P&L -----------------------------------------------------------------------------------
 
     def transfers(self) -> pd.DataFrame:
         """Entries of deposits, withdrawals and transfers, those between own wallets among them.
@@ -306,23 +447,31 @@ class PnL:
         DataFrame
             Index ``id``: time, info, account, currency, amount (positive came in), in ``currency``.
         """
-        rows = self._cash.loc[self._cash["kind"] == "transfer", ["time", "info", "account", "currency", "change"]]
-        return _finish(rows.rename(columns={"change": "amount"}), ["amount"])
+        frame = flows.entries(self._ledger, self._cash, "transfer")
+        return frame[["time", "info", "account", "currency", "amount"]]
 
-    def cash_flows(self) -> pd.DataFrame:
-        """External flows per UTC day: transfers between own wallets cancel out.
+    def cash_flows(self, tz: str = "UTC") -> pd.DataFrame:
+        """External flows per day: transfers between own wallets cancel out.
 
         Returns
         -------
         DataFrame
-            Index ``date`` (midnight UTC): currency, amount (positive came in), in ``currency``.
+            Index ``date`` (the day's first moment in ``tz``): currency, amount (positive came in), in ``currency``.
         """
-        rows = self.transfers()
-        rows["date"] = rows["time"].dt.floor("D")
-        grouped = _grouped(rows, ["date", "currency"])["amount"]
-        frame = grouped.sum().to_frame()
-        moved = frame["amount"].abs() > 1e-11 * grouped.agg(lambda amounts: amounts.abs().sum())
-        return _finish(frame[moved].reset_index(), ["amount"]).set_index("date")
+        return flows.cash_flows(self._ledger, self._cash, tz)
+
+    def conversions(self) -> pd.DataFrame:
+        """Conversions of one currency into another.
+
+        Returns
+        -------
+        DataFrame
+            One row per pair of entries: time, account, sold_currency, sold, bought_currency, bought, rate (bought per
+            sold), exchange_rate (as the exchange states it, in USD), spread_percentage, fee_percentage, cost and
+            cost_currency. ``cost`` is what the exchange of money itself lost: at the stated rate where there is one,
+            else by the stated percentages, else missing. An entry whose other half is missing stands alone.
+        """
+        return conversions(self._ledger, self._cash)
 
     def other(self) -> pd.DataFrame:
         """Entries whose kind is not known; ``counted_as`` is trading where they book P&L of a contract, else other.
@@ -332,59 +481,18 @@ class PnL:
         DataFrame
             Index ``id``: time, info, account, currency, contract, amount in ``currency``, counted_as.
         """
-        columns = ["time", "info", "account", "currency", "contract", "change"]
-        rows = self._cash.loc[self._cash["kind"] == "other", [*columns, "trading"]]
-        rows["counted_as"] = np.where(rows.pop("trading"), "trading", "other")
-        return _finish(rows.rename(columns={"change": "amount"}), ["amount"])
+        return flows.entries(self._ledger, self._cash, "other")
+
+    # ---- for people ------------------------------------------------------------------------------------------------
 
     def notes(self) -> list[str]:
         """What a reader must know about the quality of the figures, one sentence each; empty when all is well."""
-        notes = []
-        if not self.log.index.is_unique:
-            notes.append(f"{self.log.index.duplicated().sum():,} repeated entries were counted once.")
-        unknown = self.other()
-        if len(unknown):
-            kinds = ", ".join(sorted(repr(str(info)) for info in unknown["info"].unique()))
-            trading = int((unknown["counted_as"] == "trading").sum())
-            notes.append(
-                f"{_count(len(unknown), 'entry', 'entries')} of kinds not known to this version ({kinds}): "
-                f"{trading:,} that book P&L of a contract are counted as trading, "
-                f"{len(unknown) - trading:,} are in the class other."
-            )
-        if unpaired := self._unpaired():
-            notes.append(
-                f"{_count(unpaired, 'execution', 'executions')} with a position leg and no cash leg: "
-                "the fee was paid in KFEE, or the cash leg lies outside the log."
-            )
-        bridge = self._bridge
-        for wallet, currency, rest, breaks in zip(
-            *(bridge[name] for name in ("account", "currency", "unexplained", "breaks")), strict=True
-        ):
-            if amount(rest, currency) != amount(0.0, currency):
-                notes.append(
-                    f"Wallet {wallet}: {amount(rest, currency)} {currency} of the change of the balance is not "
-                    "explained by the entries."
-                )
-            if breaks:
-                notes.append(
-                    f"Wallet {wallet}, {currency}: {breaks:,} entries do not start where the entry before ended; "
-                    "entries are missing in between."
-                )
-        return notes
-
-    def _unpaired(self) -> int:
-        """Number of executions that have a position leg only."""
-        if "execution_id" not in self._entries.columns:
-            return 0
-        entries = self._entries[self._entries["kind"].isin(("trade", "liquidation"))]
-        execution, is_position = entries["execution_id"].to_numpy(object), entries["position_leg"].to_numpy()
-        # The legs nearly always stand side by side; only those that do not are looked up, which is slow.
-        side_by_side = (execution[1:] == execution[:-1]) & (is_position[1:] != is_position[:-1])
-        paired = np.append(side_by_side, False) | np.insert(side_by_side, 0, False)
-        alone = entries.loc[is_position & ~paired[: len(entries)], "execution_id"].dropna()
-        if alone.empty:
-            return 0
-        return int((~alone.isin(entries.loc[~is_position, "execution_id"])).sum())
+        kfee_paid = reconciliation.lone_positions(self._ledger, self._track, missing=False)
+        return [
+            *notes.estimate_notes(self.estimates),
+            *notes.entry_notes(self._ledger.repeated, self.other(), len(kfee_paid)),
+            *notes.gap_notes(self._balances, self._gaps),
+        ]
 
     def _title(self) -> str:
         if self.log.empty:
@@ -410,45 +518,3 @@ class PnL:
         table = "" if self.log.empty else self._table().to_html(border=0)
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes())
         return f"<p><b>{html.escape(self._title())}</b></p>{table}{notes}"
-
-
-_TWO_DECIMALS = {"USD", "EUR", "GBP", "CAD", "AUD", "CHF", "USDC", "USDT", "USDG", "PYUSD", "RLUSD", "FEE"}
-
-
-def amount(value: float, currency: str, *, sign: bool = False) -> str:
-    """A sum of money as text: two decimals for money of account and stablecoins, eight for coins.
-
-    >>> amount(-1234.5, "USD"), amount(0.00012, "XBT"), amount(5.0, "USD", sign=True)
-    ('-1,234.50', '0.00012000', '+5.00')
-    """
-    if math.isnan(value):
-        return "n/a"
-    decimals = 2 if currency.upper() in _TWO_DECIMALS else 8
-    rounded = round(float(value), decimals) + 0.0  # no negative zero
-    return f"{rounded:{'+' if sign and rounded else ''},.{decimals}f}"
-
-
-def _float(value: Any) -> float:
-    return math.nan if value is None else float(value)
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"
-
-
-def _mapped(texts: pd.Series[Any], function: Any) -> pd.Series[Any]:
-    """Apply a function to each distinct text of a categorical instead of to each row; missing texts as empty."""
-    values = np.array([function(str(text)) for text in texts.cat.categories] + [function("")], dtype=object)
-    return pd.Series(pd.Categorical(values[texts.cat.codes]), index=texts.index)
-
-
-def _grouped(frame: pd.DataFrame, keys: list[str]) -> Any:
-    return frame.groupby(keys, observed=True, sort=True)
-
-
-def _finish(frame: pd.DataFrame, amounts: list[str]) -> pd.DataFrame:
-    """Plain text columns instead of categories, and the units of the amounts."""
-    names = frame.select_dtypes("category").columns
-    frame = frame.astype(dict.fromkeys(names, "str"))
-    frame.attrs["units"] = dict.fromkeys(amounts, "currency")
-    return frame

@@ -1,0 +1,1 @@
+"""What `kfut_analytics.pnl` stands on: the account log as columns, positions and lots, round trips, proofs."""

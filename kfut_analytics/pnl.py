@@ -9,30 +9,23 @@ from __future__ import annotations
 
 import html
 from functools import cached_property
-from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from .accounting import checks, flows, notes, reconciliation, trips
+from .accounting import checks, flows, notes, reconciliation, tables, trips
 from .accounting import lots as matching
 from .accounting.amounts import amount as amount
 from .accounting.bridge import Amounts, Rates, equity_bridge
 from .accounting.conversions import conversions
-from .accounting.labels import Labels, day_labels, totals
+from .accounting.excursions import Candles
 from .accounting.ledger import KINDS as KINDS
-from .accounting.ledger import NO_CONTRACT, NON_TRADING, Cash, Ledger, cash_of
+from .accounting.ledger import NON_TRADING as NON_TRADING
 from .accounting.ledger import TRADING as TRADING
+from .accounting.ledger import Cash, Ledger, cash_of
 from .accounting.ledger import classify as classify
 from .accounting.log_fills import are_fills, log_of_fills
 from .accounting.track import Booked, Money, Track, booked_of, money_of, track_of
 from .errors import ArgumentError
-
-Key = Literal["contract", "account", "day", "month", "side", "kind"]
-"""By what P&L can be added up, besides the currency."""
-
-_FIGURES = reconciliation.FIGURES
 
 
 def pnl(log: pd.DataFrame, *, fee_rates: tuple[float, float] | None = None) -> PnL:
@@ -114,7 +107,7 @@ class PnL:
 
     # ---- sums ------------------------------------------------------------------------------------------------------
 
-    def by(self, *keys: Key, tz: str = "UTC") -> pd.DataFrame:
+    def by(self, *keys: tables.Key, tz: str = "UTC") -> pd.DataFrame:
         """P&L added up by anything, and always by currency.
 
         Parameters
@@ -137,39 +130,11 @@ class PnL:
         ArgumentError
             If a key or the time zone is none.
         """
-        known: dict[str, Any] = {
-            "contract": lambda cash: cash.contract,
-            "account": lambda cash: cash.account,
-            "kind": lambda cash: cash.kind,
-            "day": lambda cash: day_labels(self._ledger.time[cash.row], tz),
-            "month": lambda cash: day_labels(self._ledger.time[cash.row], tz, month=True),
-        }
-        if odd := [key for key in keys if key not in (*known, "side")]:
-            raise ArgumentError(f"P&L cannot be added up by {odd[0]!r}: use {', '.join([*known, 'side'])}")
-        cash, trades = self._trading, np.ones(len(self._trading.row), dtype=bool)
-        if "side" in keys:
-            cash, side, trades = self._sided()
-            known["side"] = lambda cash: side
-        trades &= ~cash.is_kind("funding")
-        labels = {key: known[key](cash) for key in dict.fromkeys(keys)}
-        amounts = {name: getattr(cash, name) for name in [*_FIGURES, "liquidation_fee"]}
-        frame = totals(labels | {"currency": cash.currency}, amounts | {"trades": trades})
-        frame.attrs["units"] = dict.fromkeys(amounts, "currency")
-        return frame
+        return tables.by(self._ledger, self._trading, lambda: self._lines, keys, tz)
 
-    def _sided(self) -> tuple[Cash, Labels, NDArray[np.bool_]]:
-        """Trading entries with the side of their position, and whether a line is the first of its entry.
-
-        An entry that turned a position has a line for either side.
-        """
-        money, trading = self._money, self._trading
-        divided = np.zeros(len(self._ledger), dtype=bool)
-        divided[money.cash.row] = True
-        rest = trading.where(np.flatnonzero(~divided[trading.row]))
-        names = pd.Index([NO_CONTRACT, "long", "short"], dtype="str")
-        codes = np.append(self._track.sign[money.trip], np.zeros(len(rest.row))).astype(np.intp)
-        first = np.append(~money.again, np.ones(len(rest.row), dtype=bool))
-        return money.cash.followed_by(rest) if len(rest.row) else money.cash, Labels(codes % 3, names), first
+    @cached_property
+    def _lines(self) -> tables.Lines:
+        return tables.sided(self._ledger, self._track, self._money, self._trading)
 
     def by_contract(self) -> pd.DataFrame:
         """P&L per contract and currency, as `by`."""
@@ -184,12 +149,7 @@ class PnL:
             kind, info, currency, entries, change (of the balances), realized_pnl, fee, realized_funding, net. Amounts
             in ``currency``.
         """
-        cash = self._cash
-        keys = {"kind": cash.kind, "info": self._ledger.info[cash.row], "currency": cash.currency}
-        amounts = {name: getattr(cash, name) for name in ("change", *_FIGURES)}
-        frame = totals(keys, {"entries": np.ones(len(cash.row), dtype=bool)} | amounts)
-        frame.attrs["units"] = dict.fromkeys(amounts, "currency")
-        return frame
+        return tables.by_kind(self._ledger, self._cash)
 
     def daily(self, tz: str = "UTC") -> pd.DataFrame:
         """P&L per day and currency; days without trading entries are absent.
@@ -205,9 +165,9 @@ class PnL:
             Index ``date`` (the day's first moment, repeated when there are several currencies): currency,
             realized_pnl, fee, realized_funding, net, cumulative (running sum of ``net``). Amounts in ``currency``.
         """
-        frame = self.by("day", tz=tz)[["day", "currency", *_FIGURES]].rename(columns={"day": "date"})
+        frame = self.by("day", tz=tz)[["day", "currency", *tables.FIGURES]].rename(columns={"day": "date"})
         frame["cumulative"] = frame.groupby("currency")["net"].cumsum()
-        frame.attrs["units"] = dict.fromkeys([*_FIGURES, "cumulative"], "currency")
+        frame.attrs["units"] = dict.fromkeys([*tables.FIGURES, "cumulative"], "currency")
         return frame.set_index("date")
 
     def cumulative(self) -> pd.DataFrame:
@@ -218,16 +178,7 @@ class PnL:
         DataFrame
             Index ``time``: currency, realized_pnl, fee, realized_funding, net, each the sum of its currency so far.
         """
-        cash = self._trading
-        amounts = {name: getattr(cash, name).copy() for name in _FIGURES}
-        for code in np.unique(cash.currency.codes):
-            chosen = cash.currency.codes == code
-            for values in amounts.values():
-                values[chosen] = np.cumsum(values[chosen])
-        time = pd.DatetimeIndex(self._ledger.time[cash.row], tz="UTC", name="time")
-        frame = pd.DataFrame({"currency": cash.currency.values().array, **amounts}, index=time, copy=False)
-        frame.attrs["units"] = dict.fromkeys(_FIGURES, "currency")
-        return frame
+        return tables.cumulative(self._ledger, self._trading)
 
     def summary(self) -> pd.DataFrame:
         """Everything that changed the balances, per currency over all wallets.
@@ -241,8 +192,8 @@ class PnL:
             currency.
         """
         balances = self._balances
-        columns = [*_FIGURES, *NON_TRADING, "rounding", "unexplained"]
-        frame = balances.groupby("currency")[columns].sum()
+        columns = [*tables.FIGURES, *NON_TRADING, "rounding", "unexplained"]
+        frame = balances.groupby("currency")[columns].sum(min_count=1)
         frame["change"] = (balances["closing"] - balances["opening"]).groupby(balances["currency"]).sum(min_count=1)
         extra = self.by().set_index("currency")[["liquidation_fee", "trades"]]
         frame = frame.join(extra).fillna({"liquidation_fee": 0.0, "trades": 0}).astype({"trades": "int64"})
@@ -348,9 +299,7 @@ class PnL:
 
     # ---- positions -------------------------------------------------------------------------------------------------
 
-    def round_trips(
-        self, candles: trips.Candles | None = None, *, margin: trips.MarginRates | None = None
-    ) -> pd.DataFrame:
+    def round_trips(self, candles: Candles | None = None, *, margin: trips.MarginRates | None = None) -> pd.DataFrame:
         """Every position from opened to flat; a reversal ends one and begins the next.
 
         Parameters

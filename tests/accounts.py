@@ -21,6 +21,8 @@ from hypothesis import strategies as st
 from kfut_analytics import schema
 
 Exact = Fraction
+NONE = Exact(0)
+TAKER = Exact(5, 10_000)
 START = datetime(2026, 3, 27, 20, 0, tzinfo=UTC)
 
 COLUMNS = {
@@ -90,18 +92,18 @@ class Trip:
     opened: datetime
     closed: datetime | None = None
     ended: str = "open"
-    largest: Exact = Exact(0)
+    largest: Exact = NONE
     fills: int = 0
-    gross: Exact = Exact(0)
-    fee: Exact = Exact(0)
-    funding: Exact = Exact(0)
+    gross: Exact = NONE
+    fee: Exact = NONE
+    funding: Exact = NONE
 
 
 @dataclass
 class Position:
-    size: Exact = Exact(0)
-    entry: Exact = Exact(0)
-    accrued: Exact = Exact(0)
+    size: Exact = NONE
+    entry: Exact = NONE
+    accrued: Exact = NONE
     lots: deque[list[Exact]] = field(default_factory=deque)
     """Sizes, signed, and prices, oldest first."""
 
@@ -182,9 +184,9 @@ class Account:
         price: Exact,
         *,
         info: str = "futures trade",
-        fee_rate: Exact = Exact(5, 10_000),
+        fee_rate: Exact = TAKER,
         kfee: bool = False,
-        liquidation_fee: Exact = Exact(0),
+        liquidation_fee: Exact = NONE,
     ) -> None:
         """An execution of a signed size."""
         position = self.positions[listed.symbol]
@@ -220,7 +222,9 @@ class Account:
 
     # The books -------------------------------------------------------------------------------------------------------
 
-    def _money(self, info: str, wallet: str, currency: str, change: Exact, listed: Listed | None, **fields: Any) -> None:
+    def _money(
+        self, info: str, wallet: str, currency: str, change: Exact, listed: Listed | None, **fields: Any
+    ) -> None:
         old = self.balances[wallet, currency]
         self.balances[wallet, currency] = old + change
         self.by_kind[info, currency.upper()]["change"] += change
@@ -237,8 +241,8 @@ class Account:
         self.rows.append(row | {name: value for name, value in fields.items() if value is not None})
 
     def _count(
-        self, listed: Listed, trips: list[tuple[Trip, Exact]], *, gross: Exact = Exact(0), fee: Exact = Exact(0),
-        funding: Exact = Exact(0), trades: Exact = Exact(0),
+        self, listed: Listed, trips: list[tuple[Trip, Exact]], *, gross: Exact = NONE, fee: Exact = NONE,
+        funding: Exact = NONE, trades: Exact = NONE,
     ) -> None:  # fmt: skip
         """Add what was booked to the sums, and to the trips by their shares; P&L and funding are the first one's."""
         currency = listed.currency.upper()

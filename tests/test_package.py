@@ -9,7 +9,7 @@ import kfut_analytics as kfut
 
 PUBLIC = {
     "CancelResult", "Client", "Margin", "Order", "OrderResult", "OrderTicket", "PnL", "Preview", "__version__",
-    "connect", "describe", "errors", "margin", "paper", "plots", "pnl", "recording", "report",
+    "connect", "describe", "errors", "margin", "paper", "plots", "pnl", "read_account_log_csv", "recording", "report",
 }  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from decimal import Decimal
 
 import numpy as np
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 
 from kfut_analytics import contracts, schema
 from kfut_analytics.errors import ArgumentError
-from kfut_analytics.pnl import KINDS, amount, classify, pnl
+from kfut_analytics.pnl import amount, pnl
 
 
 class Log:
@@ -101,6 +100,39 @@ def test_daily_of_the_worked_log(worked):
     net = -10.3438 - 1.1405 + 0.24
     np.testing.assert_allclose(frame["net"], [net, 0.0193, -0.75])
     np.testing.assert_allclose(frame["cumulative"], [net, 0.0193, net - 0.75])
+
+
+def test_by_anything(worked):
+    result = pnl(worked)
+    frame = result.by("side", "kind")
+    found = {(row["side"], row["kind"], row["currency"]): row["net"] for row in frame.to_dict("records")}
+    assert found["short", "funding", "USD"] == 0.25
+    assert found["short", "trade", "USD"] == pytest.approx(-10.3438 - 1.1405 - 0.01)
+    assert found["long", "trade", "XBT"] == pytest.approx(0.0193)
+    assert found["long", "funding", "USD"] == -0.75  # of the position whose fee was paid in KFEE
+    assert list(result.by()["currency"]) == ["USD", "XBT"]
+    assert list(result.by("month", "account")["account"]) == ["fi_xbtusd", "flex"]
+    for keys in (["contract"], ["account"], ["day"], ["month"], ["side"], ["kind"], ["contract", "day", "side"]):
+        total = result.by(*keys).groupby("currency")["net"].sum()
+        pd.testing.assert_series_equal(total, result.by().set_index("currency")["net"])
+    with pytest.raises(ArgumentError, match="cannot be added up by 'wallet': use contract, account"):
+        result.by("wallet")
+
+
+def test_by_kind_shows_every_change_of_money(worked):
+    frame = pnl(worked).by_kind().set_index(["kind", "info", "currency"])
+    assert frame.loc[("other", "lunar dividend", "USD"), "change"] == 3
+    assert frame.loc[("kfee", "kfee applied", "FEE"), "change"] == -50
+    assert frame.loc[("trade", "futures trade", "XBT"), "entries"] == 2
+    assert frame.loc[("trade", "futures trade", "XBT"), "net"] == pytest.approx(0.0193)
+    bridge = pnl(worked).reconcile()
+    assert frame["change"].sum() == pytest.approx((bridge["closing"] - bridge["opening"]).sum())
+
+
+def test_days_begin_in_a_time_zone(worked):
+    frame = pnl(worked).daily("America/New_York")
+    assert str(frame.index.dtype) == "datetime64[us, America/New_York]"
+    assert [str(day.date()) for day in frame.index] == ["2026-11-01", "2026-11-01"]  # midnight UTC is the day before
 
 
 def test_cumulative_of_the_worked_log(worked):
@@ -229,8 +261,9 @@ def test_a_position_leg_without_contract_is_no_money():
     assert pnl(log.frame()).summary().empty
 
 
-@pytest.mark.parametrize("table", ["summary", "by_contract", "daily", "cumulative", "reconcile", "transfers",
-                                   "cash_flows", "other"])  # fmt: skip
+@pytest.mark.parametrize("table", ["summary", "by_contract", "by_kind", "daily", "cumulative", "reconcile", "gaps",
+                                   "transfers", "cash_flows", "conversions", "other", "round_trips", "lots",
+                                   "check_lots"])  # fmt: skip
 def test_empty_log_gives_the_same_columns(worked, table):
     empty = getattr(pnl(schema.ACCOUNT_LOG.frame({})), table)()
     full = getattr(pnl(worked), table)()
@@ -262,13 +295,6 @@ def test_missing_columns_are_named(worked):
     with pytest.raises(ArgumentError, match="lacks the columns id"):
         pnl(worked.reset_index(drop=True))
     pd.testing.assert_frame_equal(pnl(worked.reset_index()).daily(), pnl(worked).daily())
-
-
-def test_classify():
-    for kind, infos in KINDS.items():
-        assert {classify(info) for info in infos} == {kind}
-    assert classify(" Futures Trade ") == "trade"
-    assert classify("never seen") == "other"
 
 
 def test_amount():
@@ -325,42 +351,53 @@ def test_algebra(drawn, random):
         pd.testing.assert_frame_equal(getattr(shuffled, table)(), getattr(result, table)())
 
 
-def test_recorded_rows(recordings):
-    """The recorded funding entry and the recorded transfer, as the exchange sent them."""
-    rows = [
-        row
-        for name in ("ccxt_comments", "python_kraken_sdk")
-        for row in json.loads((recordings / name / "account_log__1.json").read_text())["logs"]
-    ]
-    frame = schema.ACCOUNT_LOG.frame(
-        {
-            "id": [row["id"] for row in rows],
-            "time": [row["date"] for row in rows],
-            "info": [row["info"] for row in rows],
-            "account": [row["margin_account"] for row in rows],
-            "asset": [row["asset"].upper() for row in rows],
-            "contract": [row["contract"] and row["contract"].upper() for row in rows],
-            "change": [row["new_balance"] - row["old_balance"] for row in rows],
-            **{
-                name: [row[name] for row in rows]
-                for name in ("old_balance", "new_balance", "realized_pnl", "fee", "realized_funding")
-            },
-        }
-    )
-    result = pnl(frame)
+def recorded(rows: list[dict]) -> pd.DataFrame:
+    frame = {
+        "id": [row["id"] for row in rows],
+        "time": [row["date"] for row in rows],
+        "info": [row["info"] for row in rows],
+        "account": [row["margin_account"] for row in rows],
+        "asset": [row["asset"].upper() for row in rows],
+        "contract": [(row.get("contract") or "").upper() or None for row in rows],
+        "change": [row["new_balance"] - row["old_balance"] for row in rows],
+    }
+    names = ("old_balance", "new_balance", "realized_pnl", "fee", "realized_funding")
+    return schema.ACCOUNT_LOG.frame(frame | {name: [row[name] for row in rows] for name in names})
+
+
+def test_a_recorded_funding_entry(recordings):
+    result = pnl(recorded(json.loads((recordings / "ccxt_comments" / "account_log__1.json").read_text())["logs"]))
     assert result.by_contract().iloc[0].to_dict() == {
         "contract": "PF_DOGEUSD", "currency": "USD", "realized_pnl": 0.0, "fee": 0.0, "realized_funding": -0.0002,
         "net": -0.0002, "liquidation_fee": 0.0, "trades": 0,
     }  # fmt: skip
-    assert result.transfers()["amount"].item() == 2.6868286287
     assert (result.reconcile()["unexplained"] == 0).all()
     assert result.notes() == []
+    (trip,) = result.round_trips().to_dict("records")
+    assert (trip["contract"], trip["funding"], trip["ended"]) == ("PF_DOGEUSD", -0.0002, "open")
+
+
+def test_a_recorded_transfer(recordings):
+    result = pnl(recorded(json.loads((recordings / "python_kraken_sdk" / "account_log__1.json").read_text())["logs"]))
+    assert result.transfers()["amount"].item() == 2.6868286287
+    assert result.summary().loc["ETH", "transfer"] == 2.6868286287
+    assert result.notes() == []
+
+
+def test_recorded_entries_of_an_inverse_wallet(recordings):
+    """Two hours of funding in a wallet of coins, as the exchange's documentation shows them."""
+    rows = json.loads((recordings / "docs" / "ws_account_log_snapshot__1.json").read_text())["logs"]
+    result = pnl(recorded(rows))
+    (row,) = result.reconcile().to_dict("records")
+    assert (row["account"], row["currency"]) == ("f-bch:usd", "BCH")
+    assert row["realized_funding"] == pytest.approx(6.9602e-07 - 4.8247e-07, rel=1e-12)
+    assert (row["opening"], row["closing"], row["unexplained"]) == (0.01215715298, 0.01215736653, 0)
 
 
 def test_no_python_per_row(monkeypatch):
     """A long log calls `classify` once per kind, not once per entry."""
     calls = []
-    monkeypatch.setattr(sys.modules[pnl.__module__], "classify", lambda info: calls.append(info) or "trade")
+    monkeypatch.setattr("kfut_analytics.accounting.ledger.classify", lambda info: calls.append(info) or "trade")
     log = Log()
     for _ in range(200):
         log.trade("PF_XBTUSD", 1.0, fee=0.1)

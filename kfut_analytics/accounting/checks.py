@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
+from ..contracts import pnl_currency
 from ..errors import ArgumentError
 from .amounts import rounding_step
 from .ledger import EXECUTIONS, NO_CONTRACT, Cash, Ledger
+from .log_fills import oldest_first
 
-_MINUTE = pd.Timedelta(minutes=1)
+_SLACK = pd.Timedelta(seconds=5)
+"""By how much two sources may differ over the time of the same event."""
 
 
 def check_positions(ledger: Ledger, cash: Cash, history: pd.DataFrame) -> pd.DataFrame:
@@ -36,14 +41,15 @@ def check_fills(ledger: Ledger, cash: Cash, fills: pd.DataFrame) -> pd.DataFrame
     _has(fills, "fills", ["time", "symbol", "side", "size", "price"])
     if fills.index.name not in ("fill_id", "execution_id"):
         raise ArgumentError("fills are not indexed by fill_id or execution_id: give client.fills() or executions()")
+    fills = oldest_first(fills)
     own = _booked(ledger, cash, [kind for kind in EXECUTIONS if kind != "settlement"], legs=True)
     figures = ["size", "price", *(name for name in ("realized_pnl", "realized_funding", "fee") if name in fills)]
     sign = np.where(fills["side"] == "sell", -1.0, 1.0)
     told = pd.DataFrame(
         {
-            "time": fills["time"].to_numpy(),
-            "contract": fills["symbol"].to_numpy(),
-            "execution_id": fills.index.to_numpy(),
+            "time": fills["time"].array,
+            "contract": fills["symbol"].array,
+            "execution_id": fills.index.array,
             "size": fills["size"].astype("float64").to_numpy() * sign,
             **{name: fills[name].astype("float64").to_numpy() for name in figures if name != "size"},
         }
@@ -64,17 +70,21 @@ def _booked(ledger: Ledger, cash: Cash, kinds: list[str], *, legs: bool = False)
     chosen &= cash.contract.of_names(lambda name: name != NO_CONTRACT)
     entry = cash.where(chosen)
     lone = ledger.position_leg & ledger.is_kind(*kinds) & (ledger.pair < 0)
-    row = np.concatenate([entry.row, np.flatnonzero(lone)])  # a fee paid in KFEE leaves a position leg alone
-    money = len(entry.row)
+    # A fee paid in KFEE leaves a position leg alone.
+    row = np.append(entry.row, np.flatnonzero(lone))
+    order = np.argsort(row, kind="stable")
+    row = row[order]
     leg = np.where(ledger.position_leg[row], row, ledger.pair[row])
-    columns = {
+    contract = ledger.contract[np.where(leg < 0, row, leg)].values()
+    currency = ledger.asset[row].values()
+    columns: dict[str, Any] = {
         "time": pd.DatetimeIndex(ledger.time[row], tz="UTC"),
-        "contract": ledger.contract[np.where(leg < 0, row, leg)].values(),
-        "execution_id": ledger.texts("execution_id").iloc[row].reset_index(drop=True),
-        "currency": ledger.asset[entry.row].values().reindex(range(len(row))),
+        "contract": contract,
+        "execution_id": ledger.texts("execution_id").iloc[row].array,
+        "currency": currency.where(~ledger.position_leg[row], contract.map(pnl_currency)),
     }
     for name in ("realized_pnl", "fee", "realized_funding"):
-        columns[name] = np.append(getattr(entry, name), np.zeros(len(row) - money))
+        columns[name] = np.append(getattr(entry, name), np.zeros(len(row) - len(entry.row)))[order]
     if legs:
         columns["size"] = np.where(leg < 0, np.nan, ledger.change[leg])
         columns["price"] = ledger.numbers("trade_price")[np.where(leg < 0, row, leg)]
@@ -84,16 +94,16 @@ def _booked(ledger: Ledger, cash: Cash, kinds: list[str], *, legs: bool = False)
 def _compared(own: pd.DataFrame, told: pd.DataFrame, figures: list[str], source: str) -> pd.DataFrame:
     """Both sides beside each other, in the time that both cover."""
     if len(own) and len(told):
-        begin = max(own["time"].min(), told["time"].min()) - _MINUTE
-        end = min(own["time"].max(), told["time"].max()) + _MINUTE
+        begin = max(own["time"].min(), told["time"].min()) - _SLACK
+        end = min(own["time"].max(), told["time"].max()) + _SLACK
         own, told = (side[side["time"].between(begin, end)] for side in (own, told))
     told = told.rename(columns={name: f"{source}_{name}" for name in figures})
-    by_id = own["execution_id"].notna().any() or own.empty  # the CSV export has no execution ids
-    sides = [side.assign(known=side["execution_id"].notna() & by_id) for side in (own, told)]
+    by_id = own.empty or bool(own["execution_id"].notna().any())  # the CSV export has no execution ids
+    own_known, told_known = own["execution_id"].notna() & by_id, told["execution_id"].notna() & by_id
     frame = pd.concat(
         [
-            _joined(*(side[side["known"]] for side in sides), ["execution_id"]),
-            _joined(*(_placed(side[~side["known"]]) for side in sides), ["contract", "minute", "nth"]),
+            _joined(own[own_known], told[told_known], ["execution_id"]),
+            _joined(_placed(own[~own_known]), _placed(told[~told_known]), ["contract", "minute", "nth"]),
         ],
         ignore_index=True,
     )

@@ -70,7 +70,8 @@ def _first_of_pairs(ledger: Ledger, row: Ints) -> Bools:
     begins = fits & ~np.append(False, fits[:-1])[: len(row)]
     places = np.arange(len(row))
     begun = np.maximum.accumulate(np.where(begins, places, 0))
-    return fits & ((places - begun) % 2 == 0)
+    first: Bools = fits & ((places - begun) % 2 == 0)
+    return first
 
 
 def _at(values: Floats, row: Ints) -> Floats:

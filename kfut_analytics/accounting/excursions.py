@@ -91,11 +91,13 @@ class _Bars(NamedTuple):
             raise ArgumentError("candles are not the frame of client.candles(): it has a time index, open, high, low "
                                 "and close")  # fmt: skip
         frame = frame.sort_index()
-        index = frame.index if frame.index.tz is None else frame.index.tz_convert("UTC").tz_localize(None)
-        start = index.to_numpy(dtype="datetime64[us]")
+        start: Times = (
+            pd.DatetimeIndex(pd.to_datetime(frame.index, utc=True)).tz_localize(None).to_numpy("datetime64[us]")
+        )
         length = np.diff(start).min() if len(start) > 1 else np.timedelta64(0, "us")
         prices = (frame[name].to_numpy(dtype=np.float64) for name in ("open", "high", "low", "close"))
-        return cls(start, start + length, *prices)
+        end: Times = start + length
+        return cls(start, end, *prices)
 
 
 def _reached(bars: _Bars, start: Times, end: Times) -> list[Floats]:

@@ -58,12 +58,13 @@ class Labels:
     def filled(self, name: str) -> Labels:
         """The column with a name for what is missing."""
         whole = self.among(self.names.append(pd.Index([name], dtype="str")).unique().sort_values())
-        return Labels(np.where(whole.codes < 0, whole.names.get_loc(name), whole.codes), whole.names)
+        place = int(whole.names.get_indexer(pd.Index([name]))[0])
+        return Labels(np.where(whole.codes < 0, place, whole.codes).astype(whole.codes.dtype), whole.names)
 
     def of_names(self, function: Callable[[str], bool]) -> Bools:
         """Whether a function is true of each row's value; false where it is missing."""
-        truths = np.array([function(str(name)) for name in self.names] + [False], dtype=bool)
-        return truths[self.codes]
+        truths: Bools = np.array([*(function(str(name)) for name in self.names), False], dtype=bool)[self.codes]
+        return truths
 
     def values(self) -> pd.Series[Any]:
         """The column itself."""
@@ -83,7 +84,8 @@ class Labels:
 def _narrow(renumbered: Ints, codes: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
     """Codes renumbered, -1 kept, in the smallest type that sorts fast."""
     kind = np.int16 if len(renumbered) < 2**15 else np.int64
-    return np.append(renumbered, -1).astype(kind)[codes]
+    narrow: NDArray[np.integer[Any]] = np.append(renumbered, -1).astype(kind)[codes]
+    return narrow
 
 
 def sums(places: Ints, values: NDArray[Any], size: int) -> Floats:

@@ -276,12 +276,15 @@ class Cash:
 
     def where(self, chosen: Any) -> Cash:
         """Some of the entries."""
-        return Cash(*(getattr(self, field.name)[chosen] for field in fields(self)))
+        return Cash(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
 
     def followed_by(self, other: Cash) -> Cash:
         """These entries and then others, by the same names."""
-        pairs = [(getattr(self, field.name), getattr(other, field.name)) for field in fields(self)]
-        return Cash(*(a.followed_by(b) if isinstance(a, Labels) else np.append(a, b) for a, b in pairs))
+        joined: dict[str, Any] = {}
+        for name in (field.name for field in fields(self)):
+            these, those = getattr(self, name), getattr(other, name)
+            joined[name] = these.followed_by(those) if isinstance(these, Labels) else np.append(these, those)
+        return Cash(**joined)
 
 
 def cash_of(ledger: Ledger) -> Cash:

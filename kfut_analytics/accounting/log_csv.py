@@ -99,7 +99,7 @@ def _read(path: Path) -> pd.DataFrame:
         return pd.read_csv(
             path,
             usecols=lambda name: name in _COLUMNS,
-            dtype=kinds,  # type: ignore[arg-type]
+            dtype=kinds,
             keep_default_na=False,
             na_values=[""],
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,9 +66,7 @@ def log_of_fills(fills: pd.DataFrame, fee_rates: tuple[float, float] | None) -> 
     """
     if missing := [name for name in _NEEDED if name not in fills.columns]:
         raise ArgumentError(f"fills lack the columns {', '.join(missing)}: give the frame of client.fills(), whole")
-    if len(fills) > 1 and fills["time"].iloc[0] > fills["time"].iloc[-1]:
-        fills = fills.iloc[::-1]
-    fills = fills.sort_values("time", kind="stable")
+    fills = oldest_first(fills)
     rates = _checked_rates(fee_rates)
     symbol = Labels.of(fills["symbol"], str.upper)
     change, price = _numbers(fills, "size") * np.where(fills["side"] == "sell", -1.0, 1.0), _numbers(fills, "price")
@@ -105,10 +104,19 @@ def log_of_fills(fills: pd.DataFrame, fee_rates: tuple[float, float] | None) -> 
     estimates = {
         "fee": _fee_estimate(np.isnan(charged), rates),
         "realized_pnl": _pnl_estimate(np.isnan(given), np.isnan(realized)),
-        "realized_funding": "what is booked every hour is not in fills; "
-        + ("only what was realised with them is counted" if funding.any() else "none is counted"),
+        "realized_funding": _funding_estimate(funding),
     }
     return Estimated(log, {name: text for name, text in estimates.items() if text})
+
+
+def oldest_first(fills: pd.DataFrame) -> pd.DataFrame:
+    """By time; fills of the same moment in their order, which is newest first for fills and not for executions."""
+    if len(fills) < 2:
+        return fills
+    first, last = fills["time"].iloc[[0, -1]]
+    if first > last or (first == last and fills.index.name == "fill_id"):
+        fills = fills.iloc[::-1]
+    return fills.sort_values("time", kind="stable")
 
 
 def _checked_rates(rates: tuple[float, float] | None) -> tuple[float, float]:
@@ -162,8 +170,8 @@ def _interleaved(position: pd.DataFrame, money: pd.DataFrame) -> pd.DataFrame:
     """Both legs of each execution, one after the other, as an account log."""
     size = len(position)
     log = pd.concat([position, money]).iloc[np.arange(2 * size).reshape(2, size).T.ravel()]
-    values = {
-        name: log[name].to_numpy(dtype=object) for name in ("info", "account", "asset", "contract", "execution_id")
+    values: dict[str, Sequence[Any]] = {
+        name: list(log[name]) for name in ("info", "account", "asset", "contract", "execution_id")
     }
     frame = schema.ACCOUNT_LOG.frame(values | {"id": range(1, 2 * size + 1)})
     for name in ("time", "old_balance", "new_balance", "trade_price"):
@@ -199,3 +207,10 @@ def _pnl_estimate(computed: Any, unknown: Any) -> str:
     if unknown.any():
         text += f"; {unknown.sum():,} of positions whose entry price is not known are counted as zero"
     return text
+
+
+def _funding_estimate(funding: Floats) -> str:
+    if not len(funding):
+        return ""
+    counted = "only what was realised with them is" if np.nan_to_num(funding).any() else "none is"
+    return f"what is booked every hour is not in fills; {counted} counted"

@@ -74,7 +74,8 @@ def _averaged(track: Track) -> Matches:
 def _open_trips(track: Track) -> Ints:
     """Trips that the log leaves open, at its end or at a gap."""
     known = np.flatnonzero(track.last >= 0)
-    return known[track.after[track.last[known]] != 0]
+    left: Ints = known[track.after[track.last[known]] != 0]
+    return left
 
 
 def _first_in_first_out(track: Track) -> Matches:

@@ -17,9 +17,8 @@ from .amounts import rounding_step
 from .labels import Bools, Floats, Ints, Labels, combinations, stable_order, sums
 from .ledger import NON_TRADING, Cash, Ledger
 from .scan import unit_price
+from .tables import FIGURES
 from .track import Track
-
-FIGURES = ["realized_pnl", "fee", "realized_funding", "net"]
 
 _PAIRED = ("trade", "liquidation", "assignment", "unwind")
 """Executions of these classes have two legs, whatever happens."""
@@ -45,7 +44,7 @@ class Deviations(NamedTuple):
 
     def where(self, chosen: Bools) -> Deviations:
         """Some of them."""
-        return Deviations(*(values[chosen] for values in self))
+        return Deviations(self.row[chosen], self.previous[chosen], self.amount[chosen])
 
 
 def chain_breaks(ledger: Ledger) -> Deviations:
@@ -76,7 +75,8 @@ def _beyond_noise(ledger: Ledger, found: Deviations) -> Deviations:
 def _is_rounding(ledger: Ledger, found: Deviations) -> Bools:
     """Whether a disagreement is small enough for the exchange's rounding of its figures."""
     steps = np.array([rounding_step(str(name)) if "_" not in name else 1e-10 for name in ledger.asset.names])
-    return np.abs(found.amount) <= np.append(steps, 0.0)[ledger.asset.codes[found.row]]
+    small: Bools = np.abs(found.amount) <= np.append(steps, 0.0)[ledger.asset.codes[found.row]]
+    return small
 
 
 def reconcile(ledger: Ledger, cash: Cash, breaks: Deviations, odd: Deviations) -> pd.DataFrame:
@@ -151,8 +151,7 @@ def _alone(row: Ints, unknown: Floats) -> Deviations:
 
 
 def _texts_or_missing(labels: Labels) -> pd.Series[Any]:
-    codes = np.where(labels.codes < 0, 0, labels.codes)
-    return labels.names.take(codes).to_series(index=range(len(codes))).where(labels.codes >= 0)
+    return Labels(np.maximum(labels.codes, 0), labels.names).values().where(labels.codes >= 0)
 
 
 def lone_positions(ledger: Ledger, track: Track, *, missing: bool = True) -> Ints:
@@ -171,7 +170,8 @@ def lone_positions(ledger: Ledger, track: Track, *, missing: bool = True) -> Int
     realized = np.abs(np.nan_to_num(np.where(closed == 0, 0.0, closed * (units[0] - units[1])))) > step
     following = np.minimum(alone + 1, len(ledger) - 1)
     skipped = ledger.number[following] > ledger.number[alone] + 1
-    return alone[(realized | skipped) == missing]
+    chosen: Ints = alone[(realized | skipped) == missing]
+    return chosen
 
 
 def _lone_cash(ledger: Ledger, cash: Cash) -> Ints:

@@ -255,14 +255,19 @@ def _entries(ledger: Ledger, parts: _Parts, carried: Ints) -> tuple[Floats, Floa
 
 def _carried_entry(ledger: Ledger, parts: _Parts, entry_after: Floats, carried: Ints) -> Floats:
     """Entry prices of the positions that were there before; not written down in the CSV export, they are solved for."""
-    row, before, after, inverse = (values[carried] for values in (parts.row, parts.before, parts.after, parts.inverse))
-    unit, exit_unit = (unit_price(prices[carried], inverse) for prices in (entry_after, parts.price))
+    row, before, after, inverse = (
+        parts.row[carried],
+        parts.before[carried],
+        parts.after[carried],
+        parts.inverse[carried],
+    )
+    left_unit, unit = unit_price(entry_after[carried], inverse), unit_price(parts.price[carried], inverse)
     pair = ledger.pair[row]
     realized = np.where(pair < 0, np.nan, ledger.numbers("realized_pnl")[pair])
-    grown = (after * unit - (after - before) * exit_unit) / before
-    unit = np.where(after == 0, exit_unit - realized / before, np.where(np.abs(after) > np.abs(before), grown, unit))
+    closed, grown = unit - realized / before, (after * left_unit - (after - before) * unit) / before
+    solved = np.where(after == 0, closed, np.where(np.abs(after) > np.abs(before), grown, left_unit))
     written = _known(ledger.numbers("old_entry_price")[row])
-    return np.where(np.isnan(written), unit_price(unit, inverse), written)
+    return np.where(np.isnan(written), unit_price(solved, inverse), written)
 
 
 def _average(parts: _Parts, known: Floats, carried: Ints, start: Floats) -> Floats:

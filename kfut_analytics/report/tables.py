@@ -108,6 +108,7 @@ _BRIDGE = {
     "fee": "Fees",
     "realized_funding": "Funding",
     **{kind: kind.capitalize() for kind in NON_TRADING},
+    "rounding": "Rounding",
     "unexplained": "Unexplained",
     "closing": "Closing balance",
 }

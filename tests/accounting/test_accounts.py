@@ -181,11 +181,13 @@ def test_what_is_missing_is_named(steps, data):
     assert skipped["missing"].sum() == len(lost)
     lacking = {kind: set(gaps.loc[gaps["gap"] == kind, "id"]) for kind in ("cash leg", "position leg")}
     for kind, other, step in (("cash leg", True, 1), ("position leg", False, -1)):
-        executions = {row["execution"]: place for place, row in enumerate(made.rows)
-                      if "execution" in row and (row["asset"] == row["contract"]) != other}  # fmt: skip
-        halves = {made.rows[place]["id"] - step for execution, place in executions.items()
-                  if place in lost and place - step not in lost and made.rows[place - step].get("execution") == execution
-                  and classify(made.rows[place]["info"]) != "settlement"}  # fmt: skip
+        halves = {
+            row["id"] - step
+            for place, row in enumerate(made.rows)
+            if "execution" in row and (row["asset"] == row["contract"]) != other and row["info"] != "settlement"
+            if place in lost and place - step not in lost
+            if made.rows[place - step].get("execution") == row["execution"]
+        }
         assert halves <= lacking[kind]
     assert bool(result.notes()) or not lost
 

@@ -146,7 +146,10 @@ def measure(rows: int) -> None:
         print(f"  {name:26}{spent:8.3f} s")
     scan = _scanned(rows)
     print(f"  {'average entry, scan alone':26}{scan:8.3f} s")
-    print(f"  {'all tables':26}{total:8.3f} s  {total / floor:6.1f} times the copy, {memory:,.0f} MB more at the peak", flush=True)
+    print(
+        f"  {'all tables':26}{total:8.3f} s  {total / floor:6.1f} times the copy, {memory:,.0f} MB more at the peak",
+        flush=True,
+    )
 
 
 def _scanned(rows: int) -> float:

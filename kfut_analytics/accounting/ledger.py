@@ -117,7 +117,7 @@ class Ledger:
         self.info = Labels.of(log["info"]).filled("")
         self.kind = self.info.mapped(classify)
         self.account = Labels.of(log["account"]).filled(NO_CONTRACT)
-        asset, contract = (Labels.of(log[name], str.upper) for name in ("asset", "contract"))
+        asset, contract = (Labels.of(log[name]) for name in ("asset", "contract"))
         names = asset.names.append([contract.names, pd.Index([NO_CONTRACT], dtype="str")]).unique().sort_values()
         self.asset, self.contract = asset.among(names).filled(NO_CONTRACT), contract.among(names)
         # A currency never has an underscore, so a position leg shows itself even where its contract is missing.

@@ -83,12 +83,6 @@ def test_zeros_for_missing_prices_are_no_prices(made):
     pd.testing.assert_frame_equal(found.by_contract(), expected.by_contract())
 
 
-def test_names_in_lower_case_are_the_same(made):
-    frame = made.frame()
-    lower = frame.assign(asset=frame["asset"].str.lower(), contract=frame["contract"].str.lower())
-    pd.testing.assert_frame_equal(kfut.pnl(lower).by_contract(), kfut.pnl(frame).by_contract())
-
-
 def test_logs_of_two_accounts_are_refused(made):
     other = Account(seed=1)
     other.flow("cross-exchange transfer", "flex", "usd", Fraction(5))

@@ -98,6 +98,9 @@ def log(days: int = 12, contract: str = "PF_XBTUSD") -> pd.DataFrame:
         if day == 0:
             entry("cross-exchange transfer", 500.0, time)
         gross = 10.0 * (day + 1) * (-1) ** day
+        rows.append({"id": len(rows) + 1, "time": time, "info": "futures trade", "account": "flex", "asset": contract,
+                     "contract": contract, "old_balance": days - day, "new_balance": days - day - 1, "change": -1.0,
+                     "trade_price": 100.0, "old_entry_price": 100.0 - gross, "new_entry_price": 100.0})  # fmt: skip
         entry("futures trade", gross - 1, time, contract=contract, realized_pnl=gross, fee=1.0, realized_funding=0.0)
         entry("funding rate change", -2.0, time, contract=contract, realized_funding=-2.0, fee=0.0)
     names = {name for row in rows for name in row}
@@ -279,7 +282,7 @@ def test_an_empty_account_is_said_not_drawn():
 
 
 def test_defects_are_in_the_footnotes():
-    broken = log().drop(index=[2])
+    broken = log().drop(index=[3])
     odd = log().assign(info="lunar dividend")
     assert "is not explained by the entries" in Page(render(build(client(account_log=broken)))).texts["notes"]
     assert "lunar dividend" in Page(render(build(client(account_log=odd)))).texts["notes"]

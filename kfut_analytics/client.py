@@ -47,8 +47,9 @@ class Client:
     """An account at one venue, as pandas DataFrames, and its orders.
 
     Made by `connect`. Frames have fixed columns and dtypes, also when empty (``kfut.describe()`` lists them); their
-    units are in ``df.attrs["units"]``. All times are UTC. Every method may raise a `VenueError` that says what went
-    wrong and whether asking again is safe. Usable from several threads.
+    units are in ``df.attrs["units"]``, and ``df.attrs`` also has ``env``, ``symbol`` and ``as_of`` where they apply.
+    All times are UTC. Every method may raise a `VenueError` that says what went wrong and whether asking again is
+    safe. Usable from several threads.
 
     Parameters
     ----------
@@ -88,7 +89,7 @@ class Client:
 
     def instruments(self) -> pd.DataFrame:
         """Contracts and their rules, indexed by symbol."""
-        return self._venue.instruments()
+        return self._stamped(self._venue.instruments())
 
     def margin_tiers(self) -> pd.DataFrame:
         """Margin tiers of all contracts: symbol, schedule, threshold, unit, initial_margin, maintenance_margin."""
@@ -96,7 +97,7 @@ class Client:
 
     def tickers(self) -> pd.DataFrame:
         """Quotes of all contracts, indexed by symbol; funding rates are absolute, per contract and hour."""
-        return self._venue.tickers()
+        return self._stamped(self._venue.tickers())
 
     def indices(self) -> pd.DataFrame:
         """Real-time indices (``in_…``) and reference rates (``rr_…``)."""
@@ -104,7 +105,7 @@ class Client:
 
     def order_book(self, symbol: str) -> pd.DataFrame:
         """Order book of a contract: side (bid, ask), price, size, cumulative_size, best first per side."""
-        return self._for_symbol(symbol, self._venue.order_book)
+        return self._stamped(self._for_symbol(symbol, self._venue.order_book), symbol)
 
     def candles(
         self,
@@ -223,11 +224,11 @@ class Client:
     def _each_symbol(self, symbol: str | Sequence[str], fetch: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
         """One symbol's frame, or those of several, fetched side by side, with the symbol as first index level."""
         if isinstance(symbol, str):
-            return self._for_symbol(symbol, fetch)
+            return self._stamped(self._for_symbol(symbol, fetch), symbol)
         symbols = [str(one).strip() for one in symbol]
         if not symbols:
             raise ArgumentError("symbol is empty: name at least one contract")
-        return fetch_each(symbols, lambda one: self._for_symbol(one, fetch))
+        return self._stamped(fetch_each(symbols, lambda one: self._for_symbol(one, fetch)))
 
     def instrument_status(self) -> pd.DataFrame:
         """Dislocation and extreme volatility of all contracts."""
@@ -252,11 +253,11 @@ class Client:
 
     def accounts(self) -> pd.DataFrame:
         """Balances: one row per wallet and currency."""
-        return self._venue.accounts()
+        return self._stamped(self._venue.accounts())
 
     def wallets(self) -> pd.DataFrame:
         """Single-collateral wallets of inverse contracts: requirements and the prices that trigger them."""
-        return self._venue.wallets()
+        return self._stamped(self._venue.wallets())
 
     def wallet_contracts(self) -> pd.DataFrame:
         """Contracts held in single-collateral wallets, as the wallets themselves list them."""
@@ -264,11 +265,11 @@ class Client:
 
     def positions(self) -> pd.DataFrame:
         """Open positions, indexed by symbol, with mark price, notional and unrealised P&L."""
-        return self._venue.positions()
+        return self._stamped(self._venue.positions())
 
     def open_orders(self) -> pd.DataFrame:
         """Open orders, indexed by order id."""
-        return self._venue.open_orders()
+        return self._stamped(self._venue.open_orders())
 
     def leverage_preferences(self) -> pd.DataFrame:
         """Contracts with isolated margin and their fixed leverage; all others are cross."""
@@ -347,9 +348,11 @@ class Client:
         """Changes of one's positions with realised P&L, fee and funding, oldest first, one row per event."""
         return self._stamped(self._venue.position_history(symbol, *_span(start, end), exact=exact))
 
-    def _stamped(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The frame with the environment it comes from, which charts and reports show."""
+    def _stamped(self, frame: pd.DataFrame, symbol: str | None = None) -> pd.DataFrame:
+        """The frame with the environment it comes from and the only contract it is of, which charts and reports show."""
         frame.attrs["env"] = self.env
+        if symbol is not None:
+            frame.attrs["symbol"] = symbol.strip().upper()
         return frame
 
     # ---- orders ------------------------------------------------------------------------------------------------

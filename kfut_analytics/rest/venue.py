@@ -65,7 +65,8 @@ class RestVenue:
 
     def tickers(self) -> pd.DataFrame:
         """Frame ``tickers``."""
-        return decode.tickers(self._session.request(endpoints.TICKERS))
+        body = self._session.request(endpoints.TICKERS)
+        return _dated(decode.tickers(body), body)
 
     def indices(self) -> pd.DataFrame:
         """Frame ``indices``."""
@@ -73,7 +74,8 @@ class RestVenue:
 
     def order_book(self, symbol: str) -> pd.DataFrame:
         """Frame ``order_book``."""
-        return decode.order_book(self._session.request(endpoints.ORDER_BOOK, {"symbol": self._wire(symbol)}))
+        body = self._session.request(endpoints.ORDER_BOOK, {"symbol": self._wire(symbol)})
+        return _dated(decode.order_book(body), body)
 
     def candles(
         self,
@@ -194,11 +196,12 @@ class RestVenue:
         except VenueError as error:
             _log.info("positions without mark prices: %s", error)
             mark_prices = pd.Series(dtype="float64")
-        return decode.positions(body, mark_prices)
+        return _dated(decode.positions(body, mark_prices), body)
 
     def open_orders(self) -> pd.DataFrame:
         """Frame ``open_orders``."""
-        return decode.open_orders(self._session.request(endpoints.OPEN_ORDERS))
+        body = self._session.request(endpoints.OPEN_ORDERS)
+        return _dated(decode.open_orders(body), body)
 
     def fills(self, start: pd.Timestamp | None, end: pd.Timestamp | None, *, exact: bool = False) -> pd.DataFrame:
         """Frame ``fills``, newest first; without ``start`` the newest hundred."""
@@ -359,6 +362,13 @@ def order_params(order: Order, symbol: str) -> Mapping[str, object]:
 
 def _decimal(value: Any) -> str | None:
     return None if value is None else plain(to_decimal(value))
+
+
+def _dated(frame: pd.DataFrame, body: Mapping[str, Any]) -> pd.DataFrame:
+    """The picture of one moment with the exchange's time of it, as the text that it is, so that it can be stored."""
+    if isinstance(time := body.get("serverTime"), str):
+        frame.attrs["as_of"] = time
+    return frame
 
 
 def _within(frame: pd.DataFrame, start: pd.Timestamp | None, end: pd.Timestamp | None) -> pd.DataFrame:

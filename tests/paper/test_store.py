@@ -142,7 +142,7 @@ def test_a_restart_changes_nothing(path, tmp_path, seed):
 def test_everything_of_an_exchange_is_kept_or_follows_from_what_is():
     kept = {"now", "accounts", "participants", "house", "tape", "states", "downtimes", "sequences", "_random"}
     made_with = {"seed", "opened", "clock", "market"}
-    follows = {"contracts", "books", "safe", "_priorities", "_listed_until", "_prices", "_unsettled"}
+    follows = {"contracts", "books", "single_wallets", "safe", "_priorities", "_listed_until", "_prices", "_unsettled"}
     follows |= {"lock", "transaction"}
     assert vars(Exchange(clock=ManualClock(NOW))).keys() == kept | made_with | follows
 

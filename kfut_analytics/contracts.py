@@ -62,6 +62,12 @@ def pnl_currency(symbol: str) -> str:
     return pair[:-3] if is_inverse(symbol) else pair[-3:]
 
 
+def currency_code(name: str) -> str:
+    """A currency as the account log spells it: upper case, and bitcoin, which is also written BTC, as XBT."""
+    code = name.strip().upper()
+    return "XBT" if code == "BTC" else code
+
+
 def are_inverse(contracts: Iterable[Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Tell for each of several contracts whether it is inverse; see `is_inverse`."""
     return np.array([is_inverse(str(contract)) for contract in contracts], dtype=bool)

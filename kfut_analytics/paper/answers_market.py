@@ -12,7 +12,7 @@ from starlette.responses import Response
 from kfut_analytics.paper import public, wire, wire_reference
 from kfut_analytics.paper.analytics import KINDS, Buckets
 from kfut_analytics.paper.call import Call, Json, NotFoundError, json_response
-from kfut_analytics.paper.clock import HOUR, iso
+from kfut_analytics.paper.clock import HOUR, YEAR, iso
 from kfut_analytics.paper.exchange import UnknownSymbolError
 from kfut_analytics.paper.instruments import Contract
 from kfut_analytics.paper.market import RESOLUTIONS
@@ -21,6 +21,8 @@ from kfut_analytics.paper.refusals import charts_error
 
 TRADES_PER_PAGE = 100
 CANDLES_LIMIT = ANALYTICS_LIMIT = 2000
+# The specification speaks of the whole history; clients of the exchange have seen a year of it.
+FUNDING_HISTORY = YEAR
 TICK_TYPES = ("spot", "mark", "trade")
 CONTRACT_TYPES = ("futures_inverse", "futures_vanilla", "flexible_futures", "options", "all")
 
@@ -84,15 +86,15 @@ def history(call: Call) -> Json:
 
 
 def funding_rates(call: Call) -> Json:
-    """GET /historical-funding-rates, oldest first, up to the period that has begun."""
+    """GET /historical-funding-rates: those of a year, oldest first, up to the period that has begun."""
     symbol = call.params.get("symbol")
     if symbol is None:
         raise BadRequestError
     contract = call.exchange.contract(symbol)
     if contract.expiry is not None:
         raise BadArgumentError("Argument invalid: symbol")
-    market = call.exchange.market
-    hours = np.arange(max(market.begin, contract.opening) // HOUR + 1, call.exchange.now // HOUR + 1) * HOUR
+    market, now = call.exchange.market, call.exchange.now
+    hours = np.arange(max(market.begin, contract.opening, now - FUNDING_HISTORY) // HOUR + 1, now // HOUR + 1) * HOUR
     columns = hours, market.funding(contract, hours), market.relative_funding(contract, hours)
     return {
         "rates": [

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-import kfut_analytics as kfut
 from kfut_analytics.paper.server import PaperServer
 from tests.browser.lab import Lab, chromium, open_page, run_notebook, running_lab
+from tests.exchanges import open_exchange
 
 pytestmark = pytest.mark.browser
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture
 def exchange() -> Iterator[PaperServer]:
     chromium()
-    server = kfut.paper.start(account="empty")
+    server = open_exchange()
     yield server
     server.close()
 

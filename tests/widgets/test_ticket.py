@@ -14,11 +14,12 @@ import kfut_analytics as kfut
 from kfut_analytics.errors import ArgumentError, OrderRefused
 from kfut_analytics.paper.server import PaperServer
 from kfut_analytics.widgets import OrderTicket
+from tests.exchanges import open_exchange
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[PaperServer]:
-    server = kfut.paper.start(account="empty")
+    server = open_exchange()
     yield server
     server.close()
 
@@ -363,7 +364,7 @@ def test_a_refusal_on_sending_is_shown_beside_its_field(
 
 
 def test_an_exchange_that_cannot_be_reached_is_said() -> None:
-    server = kfut.paper.start(account="empty")
+    server = open_exchange()
     server.close()
     with connect(server) as client:
         ticket = OrderTicket(client)

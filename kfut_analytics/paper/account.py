@@ -216,9 +216,16 @@ class Account:
         """
         sold = _rounded(currency, min(amount, self.balances.get((wallet, currency), 0.0)))
         paid = _rounded("usd", sold * price)
-        info, percent = "covered liquidation", round(100 * spread, 6)
-        self._change(wallet, currency, -sold, date=now, info=info, conversion_spread_percentage=percent)
-        self._change(wallet, "usd", paid, date=now, info=info, conversion_spread_percentage=percent)
+        shared = {
+            "date": now,
+            "info": "covered liquidation",
+            "conversion_spread_percentage": round(100 * spread, 6),
+            "exchange_rate": price,
+            "exchange_rate_from": currency,
+            "conversion_fee": 0.0,
+        }
+        self._change(wallet, currency, -sold, **shared)
+        self._change(wallet, "usd", paid, **shared)
         return sold, paid
 
     def record(

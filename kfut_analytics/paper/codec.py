@@ -6,22 +6,27 @@ needs no word here, and one of a type without a rule is an error when the table 
 
 from __future__ import annotations
 
-import json
 import math
+import sys
 import types
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
 from decimal import Decimal
 from operator import attrgetter
 from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import msgspec
 
 from kfut_analytics.paper.instruments import Contract
 
 T = TypeVar("T")
 Translate = Callable[[Any], Any]
 
-_to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_LONGEST_WORD = 20
+"""Texts up to this length are words that come again and again, longer ones are ids."""
+
+_json = msgspec.json.Decoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,7 @@ class Rule:
     Attributes
     ----------
     write, read
-        To what JSON can hold, and back; ``None`` for what it holds as it is.
+        To what JSON can hold, and back; ``None`` for what it holds as it is. They are not asked about ``None``.
     column
         Type of a column that can hold it, ``None`` for what is put there as JSON.
     lasting
@@ -48,25 +53,30 @@ class Rule:
 
     def to_json(self, value: Any) -> str:
         """A value as the text of JSON."""
-        return _to_json(value if self.write is None else self.write(value))
+        return msgspec.json.encode(value if self.write is None else self.write(value)).decode()
 
     def from_json(self, text: str) -> Any:
         """The value of such a text."""
-        written = json.loads(text)
+        written = _json.decode(text)
         return written if self.read is None else self.read(written)
 
 
 def _finite(value: float) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{value} is no number that can be kept")
-    return value
+    return float(value)
+
+
+def _shared(text: str) -> str:
+    """The same text, one for all rows if it is a word."""
+    return sys.intern(text) if len(text) <= _LONGEST_WORD else text
 
 
 _SCALARS = {
     str: Rule(column="TEXT"),
     int: Rule(column="INTEGER"),
     bool: Rule(read=bool, column="INTEGER"),
-    float: Rule(_finite, float, "REAL"),
+    float: Rule(_finite, column="REAL"),
     Decimal: Rule(str, Decimal, "TEXT"),
 }
 
@@ -101,8 +111,7 @@ class Codec:
             return _SCALARS[str]
         if origin in (Union, types.UnionType) and len(arguments) == 2 and types.NoneType in arguments:
             [kind] = set(arguments) - {types.NoneType}
-            rule = self.rule(kind)
-            return Rule(_unless_none(rule.write), _unless_none(rule.read), rule.column, rule.lasting, optional=True)
+            return replace(self.rule(kind), optional=True)
         if origin is list or (origin is tuple and arguments[-1] is ...):
             return _many(origin, self.rule(arguments[0]))
         if origin is tuple:
@@ -124,12 +133,13 @@ class Codec:
         def write(value: Any) -> dict[str, Any]:
             written = {name: getattr(value, name) for name in rules}
             for name, translate in writes:
-                written[name] = translate(written[name])
+                if written[name] is not None:
+                    written[name] = translate(written[name])
             return written
 
         def read(written: dict[str, Any]) -> Any:
             for name, translate in reads:
-                if name in written:
+                if written.get(name) is not None:
                     written[name] = translate(written[name])
             return kind(**written)
 
@@ -156,7 +166,7 @@ class Column:
     definition
         How SQL declares it.
     write, read
-        To what a column can hold, and back; ``None`` for what it holds as it is.
+        To what a column can hold, and back; ``None`` for what it holds as it is. They are not asked about ``None``.
     default
         What the column holds where a row was written before there was the field; `MISSING` if the field has no
         default.
@@ -173,9 +183,11 @@ class Column:
         """The column of a field."""
         write, read = rule.write, rule.read
         if rule.column is None:
-            write, read = _unless_none(rule.to_json), _unless_none(rule.from_json)
+            write, read = rule.to_json, rule.from_json
+        elif rule.column == "TEXT" and read is None:
+            read = _shared
         default = field.default if field.default_factory is MISSING else field.default_factory()
-        if default is not MISSING and write is not None:
+        if default not in (MISSING, None) and write is not None:
             default = write(default)
         definition = f'"{field.name}" {rule.column or "TEXT"}{"" if rule.optional else " NOT NULL"}'
         return cls(field.name, definition, write, read, default)
@@ -192,6 +204,8 @@ class Table(Generic[T]):
         The rules.
     names
         The fields that are in the row; all of them unless given.
+    make
+        Makes a value of these fields, in their order; the dataclass unless given.
 
     Attributes
     ----------
@@ -201,10 +215,18 @@ class Table(Generic[T]):
         Whether fields that are equal have not changed: none of them changes within itself.
     """
 
-    def __init__(self, kind: type[T], codec: Codec, names: Iterable[str] | None = None) -> None:
+    def __init__(
+        self,
+        kind: type[T],
+        codec: Codec,
+        names: Iterable[str] | None = None,
+        make: Callable[..., T] | None = None,
+    ) -> None:
         rules = codec.rules(kind, names)
         by_name = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
-        self.kind = kind
+        self._make = make or (lambda *values: kind(**dict(zip(rules, values, strict=True))))
+        if make is None and [*rules] == [field.name for field in by_name.values() if not field.kw_only][: len(rules)]:
+            self._make = kind  # which is faster
         self.columns = [Column.of(by_name[name], rule) for name, rule in rules.items()]
         self.names = tuple(rules)
         self.lasting = all(rule.lasting for rule in rules.values())
@@ -216,19 +238,17 @@ class Table(Generic[T]):
         """The row of a value."""
         row = list(self.attributes(value))
         for place, write in self._writes:
-            row[place] = write(row[place])
+            if row[place] is not None:
+                row[place] = write(row[place])
         return row
 
-    def fields(self, row: Sequence[Any]) -> dict[str, Any]:
-        """The fields that a row holds, by name."""
+    def value(self, row: Sequence[Any]) -> T:
+        """The value of a row."""
         values = list(row)
         for place, read in self._reads:
-            values[place] = read(values[place])
-        return dict(zip(self.names, values, strict=True))
-
-    def value(self, row: Sequence[Any]) -> T:
-        """The value of a row that holds all fields."""
-        return self.kind(**self.fields(row))
+            if values[place] is not None:
+                values[place] = read(values[place])
+        return self._make(*values)
 
 
 def _getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
@@ -238,7 +258,7 @@ def _getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
 
 def _many(kind: type[list[Any]] | type[tuple[Any, ...]], item: Rule) -> Rule:
     """The rule of any number of values of one type."""
-    write, read = item.write, item.read
+    write, read = _unless_none(item.write), _unless_none(item.read)
     return Rule(
         list if write is None else lambda values: list(map(write, values)),
         kind if read is None else lambda values: kind(map(read, values)),
@@ -248,8 +268,8 @@ def _many(kind: type[list[Any]] | type[tuple[Any, ...]], item: Rule) -> Rule:
 
 def _some(items: Sequence[Rule]) -> Rule:
     """The rule of a tuple with a type for each place."""
-    writes = [item.write or _as_it_is for item in items]
-    reads = [item.read or _as_it_is for item in items]
+    writes = [_unless_none(item.write) or _as_it_is for item in items]
+    reads = [_unless_none(item.read) or _as_it_is for item in items]
     return Rule(
         lambda values: [write(value) for write, value in zip(writes, values, strict=True)],
         lambda values: tuple(read(value) for read, value in zip(reads, values, strict=True)),

@@ -37,13 +37,10 @@ class Place:
     ----------
     create, insert, delete
         The statements of SQL. A row takes the place of one with the same number.
-    make
-        Makes a value of the fields in a row: the dataclass, unless it wants more than the row holds.
     """
 
     def __init__(self, name: str, table: Table[Any], *, keyed: bool = False) -> None:
         self.name = name
-        self.make: Callable[..., Any] = table.kind
         lead = {"number": "INTEGER PRIMARY KEY", "owner": "TEXT NOT NULL"} | ({"key": "TEXT NOT NULL"} if keyed else {})
         self._lead = len(lead)
         self._table = table
@@ -72,7 +69,7 @@ class Place:
 
     def value(self, row: Row) -> Any:
         """The value in a row."""
-        return self.make(**self._table.fields(row[self._lead :]))
+        return self._table.value(row[self._lead :])
 
     def row(self, value: Any) -> list[Any]:
         """The columns of a value."""

@@ -14,8 +14,6 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from functools import partial
-from types import SimpleNamespace
 from typing import Any, get_origin, get_type_hints
 
 from kfut_analytics.paper.account import Account
@@ -81,16 +79,24 @@ class Layout:
         self._containers: dict[str, dict[str, Container]] = {}
         self._tapes: dict[str, Grown] = {}
         self.places: list[Place] = []
-        codec = Codec(self._symbol, self._contract)
+        self._codec = Codec(self._symbol, self._contract)
+        self._new_id: Callable[[], str]
 
-        def place(name: str, kind: type, columns: Iterable[str] | None = None, *, keyed: bool = True) -> Place:
-            self.places.append(Place(name, Table(kind, codec, columns), keyed=keyed))
+        def place(
+            name: str,
+            kind: type,
+            columns: Iterable[str] | None = None,
+            make: Callable[..., Any] | None = None,
+            *,
+            keyed: bool = True,
+        ) -> Place:
+            self.places.append(Place(name, Table(kind, self._codec, columns, make), keyed=keyed))
             return self.places[-1]
 
         hints = get_type_hints(Account)
         # What is called is no data: an account that is read is given it anew.
         data = {name: container_of(hint) for name, hint in hints.items() if get_origin(hint) is not Callable}
-        own = [name for name, found in data.items() if found is None]
+        self._own = [name for name, found in data.items() if found is None]
         self._rows = {
             name: (found[0], place(name, found[1], keyed=found[0] is Members))
             for name, found in data.items()
@@ -100,8 +106,7 @@ class Layout:
         self._engine_row = Single(place("engine", Engine))
         self.keys = Members(place("keys", ApiKey, [f.name for f in fields(ApiKey) if not f.name.startswith("_")]))
         self._nonces = Members(place("nonces", Nonce))
-        self._account_place = place("accounts", Account, own)
-        self._account_rows = Members(self._account_place)
+        self._account_rows = Members(place("accounts", Account, self._own, self._account))
         self._tape_place = place("tape", OwnTrade, keyed=False)
         self._contract_rows = Grown(place("contracts", Contract, keyed=False))
 
@@ -121,7 +126,7 @@ class Layout:
         for symbol, rows in self._tape_place.read(file).items():
             self._tape_of(symbol).fill(rows, exchange.tape.setdefault(symbol, []))
         accounts: dict[str, Account] = {}
-        self._account_place.make = partial(Account, new_id=exchange.new_id)
+        self._new_id = exchange.new_id
         self._account_rows.read(file, accounts)
         for name, (_, place) in self._rows.items():
             rows_of = place.read(file)
@@ -132,11 +137,10 @@ class Layout:
             exchange.adopt(account)
 
     def glance(self, file: AccountFile) -> tuple[dict[str, Any], float]:
-        """What lies in the accounts' own rows, by name, and the time; the rest is not read."""
-        accounts: dict[str, Any] = {}
-        self._account_place.make = SimpleNamespace
-        self._account_rows.read(file, accounts)
-        return accounts, self._time_row.read(file).now
+        """The balances of accounts, by name, and the time; the rest is not read."""
+        table = Table(Account, self._codec, ["balances"], make=lambda balances: balances)
+        place = Place("accounts", table, keyed=True)
+        return {row[2]: place.value(row) for row in place.read(file).get("", [])}, self._time_row.read(file).now
 
     def changes(self, exchange: Exchange, keys: dict[str, ApiKey]) -> Iterator[Change]:
         """What has changed since the file was read or this was asked last."""
@@ -166,6 +170,9 @@ class Layout:
 
     def _tape_of(self, symbol: str) -> Grown:
         return self._tapes.setdefault(symbol, Grown(self._tape_place, symbol))
+
+    def _account(self, *values: Any) -> Account:
+        return Account(new_id=self._new_id, **dict(zip(self._own, values, strict=True)))
 
     def _symbol(self, contract: Contract) -> str:
         if contract.symbol not in self._contracts:

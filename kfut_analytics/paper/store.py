@@ -6,6 +6,7 @@ or whose writing fails, has not happened, and the exchange goes on from what the
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -86,7 +87,7 @@ def glance(file: AccountFile) -> tuple[dict[tuple[str, str], float], float]:
     """The balances of the account of a file, by wallet and currency, and the exchange's time."""
     with _readable(file.path):
         accounts, now = Layout().glance(file)
-        return accounts[settings_of(file).name].balances, now
+        return accounts[settings_of(file).name], now
 
 
 def open_stored(path: Path, clock: Clock | None = None, *, speed: float = 1.0) -> Store:
@@ -200,7 +201,7 @@ class Store:
         exchange = Exchange(seed=made_with.seed, clock=ManualClock(made_with.opened), market=market)
         keys: dict[str, ApiKey] = {}
         layout = Layout()
-        with _readable(self._file.path):
+        with _readable(self._file.path), _no_collections():
             layout.read(self._file, exchange, keys)
         return exchange, keys, layout
 
@@ -227,6 +228,18 @@ def _readable(path: Path) -> Iterator[None]:
         yield
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigurationError(damaged(path, error)) from error
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Let the garbage collector wait while very many objects are made, none of which is garbage."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _gathered(*changes: Iterable[Change]) -> dict[str, list[Row]]:

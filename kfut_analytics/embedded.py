@@ -95,7 +95,7 @@ def _kept_at(account: str, options: dict[str, Any]) -> Path:
     if path in _OPEN:
         server = _OPEN[path].server
         assert server.store is not None
-        Origin(**given).hold_against(server.store.settings)
+        Origin(**given).hold_against(path.stem, server.store.settings)
         if speed not in (None, server.exchange.clock.speed):
             raise ArgumentError(
                 f"account {account!r} is open at speed {server.exchange.clock.speed:g}, not {speed!r}: close its "

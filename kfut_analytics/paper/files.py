@@ -79,6 +79,8 @@ def is_open(path: Path) -> bool:
         _lock(path, patience=0.0).close()
     except ConfigurationError:
         return True
+    except sqlite3.OperationalError:  # nobody can work with it in a folder that cannot be written to
+        return False
     return False
 
 

@@ -3,7 +3,8 @@
 The tables of accounts follow from their dataclass: what holds rows (fills, open orders) is a table of its own, what
 else an account has is its row in ``accounts``. So a new field of an account, an order or the log needs no word here.
 
-Quotes are not written: the simulated participants show them anew, behind the orders that stand there already.
+Quotes are not written: the simulated participants show them anew, behind the orders that stand there already. Nor are
+states of markets and downtimes: they belong to the scenario of the process that serves the exchange.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ from kfut_analytics.paper.exchange import Exchange
 from kfut_analytics.paper.files import AccountFile
 from kfut_analytics.paper.instruments import Contract
 from kfut_analytics.paper.matching import OwnTrade
-from kfut_analytics.paper.states import Downtime, MarketState
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +32,16 @@ class Engine:
     """What an exchange has beside its accounts and its time."""
 
     sequences: Counter[str]
-    states: dict[str, MarketState]
-    downtimes: list[Downtime]
     random: str
 
     @classmethod
     def of(cls, exchange: Exchange) -> Engine:
         """What it has now."""
-        return cls(exchange.sequences, exchange.states, exchange.downtimes, _text_of(exchange._random))
+        return cls(exchange.sequences, _text_of(exchange._random))
 
     def give(self, exchange: Exchange) -> None:
         """Give it to an exchange."""
-        exchange.sequences, exchange.states, exchange.downtimes = self.sequences, self.states, self.downtimes
-        exchange._random = _generator_of(self.random)
+        exchange.sequences, exchange._random = self.sequences, _generator_of(self.random)
 
 
 @dataclass(frozen=True, slots=True)

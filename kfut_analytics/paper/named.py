@@ -144,8 +144,8 @@ class Origin:
             name, opened, **{what: getattr(default, what) if value is None else value for what, value in said.items()}
         )
 
-    def hold_against(self, settings: Settings) -> None:
-        """Refuse to be another one than that of an account.
+    def hold_against(self, name: str, settings: Settings) -> None:
+        """Refuse to be another one than that of an account with a name.
 
         Raises
         ------
@@ -156,8 +156,8 @@ class Origin:
             said, made_with = getattr(self, field.name), getattr(settings, field.name)
             if said is not None and said != made_with:
                 raise ArgumentError(
-                    f"account {settings.name!r} was made with {field.name}={made_with!r}, not {said!r}: leave "
-                    f"{field.name} out, or begin anew with kfut paper reset {settings.name}"
+                    f"account {name!r} was made with {field.name}={made_with!r}, not {said!r}: leave {field.name} out, "
+                    f"or begin anew with kfut paper reset {name}"
                 )
 
 
@@ -238,7 +238,7 @@ def open_account(name: str, origin: Origin, *, speed: float = 1.0, home: Home = 
         create_account(name, origin, home=home)
     store = open_stored(known_path(name, home), speed=speed)
     try:
-        origin.hold_against(store.settings)
+        origin.hold_against(path.stem, store.settings)
     except ArgumentError:
         store.close()
         raise

@@ -208,7 +208,7 @@ class Store:
     def _read_again(self) -> None:
         """Go back to what the file holds; those who know the exchange and its keys go on with them."""
         exchange, keys, self._layout = self._read(self.exchange.market)
-        held = ("clock", "lock", "transaction")
+        held = ("clock", "lock", "transaction", "states", "downtimes")
         vars(self.exchange).update({name: value for name, value in vars(exchange).items() if name not in held})
         self.keys.clear()
         self.keys.update(keys)

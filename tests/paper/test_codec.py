@@ -4,7 +4,7 @@ import sqlite3
 import types
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal, Union, get_args, get_origin, get_type_hints
@@ -17,7 +17,7 @@ from kfut_analytics.paper.account import Fill, LogRow, Position
 from kfut_analytics.paper.codec import Codec, Table
 from kfut_analytics.paper.instruments import Contract, listing
 from kfut_analytics.paper.layout import Engine
-from kfut_analytics.paper.orders import Closed, Order, Record
+from kfut_analytics.paper.orders import Closed, Order, Record, Trailing
 from kfut_analytics.paper.preferences import Preferences
 from kfut_analytics.paper.store import Settings
 
@@ -34,6 +34,20 @@ SCALARS = {
     Decimal: st.decimals(allow_nan=False, allow_infinity=False),
     Contract: st.sampled_from(list(CONTRACTS.values())),
 }
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """Every shape that a field can have."""
+
+    numbers: list[float | None]
+    pair: tuple[str, Decimal | None]
+    many: tuple[Trailing, ...]
+    maybe: Trailing | None
+    by_pair: dict[tuple[str, str], list[Contract]]
+    counts: Counter[str]
+    nested: dict[str, dict[str, bool]]
+    late: int | None = field(default=None, kw_only=True)
 
 
 def values(kind):
@@ -59,13 +73,13 @@ def values(kind):
         return st.dictionaries(values(arguments[0]), values(arguments[1]), max_size=3)
     assert is_dataclass(kind), kind
     hints = get_type_hints(kind)
-    return st.builds(kind, **{field.name: values(hints[field.name]) for field in fields(kind)})
+    return st.builds(kind, **{each.name: values(hints[each.name]) for each in fields(kind)})
 
 
 def types_of(value):
     """The types of everything in a value: 1 and 1.0 and True are equal, but not the same."""
     if is_dataclass(value):
-        return type(value), [types_of(getattr(value, field.name)) for field in fields(value)]
+        return type(value), [types_of(getattr(value, each.name)) for each in fields(value)]
     if isinstance(value, dict):
         return type(value), [(types_of(key), types_of(item)) for key, item in value.items()]
     if isinstance(value, list | tuple):
@@ -82,7 +96,7 @@ def through_a_file(table, value):
     return table.value(row)
 
 
-@pytest.mark.parametrize("kind", [LogRow, Fill, Order, Record, Closed, Position, Preferences, Settings, Engine])
+@pytest.mark.parametrize("kind", [LogRow, Fill, Order, Record, Closed, Position, Preferences, Settings, Engine, Shapes])
 def test_every_row_comes_back_as_it_was(kind):
     table = Table(kind, CODEC)
 

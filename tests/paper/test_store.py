@@ -27,7 +27,7 @@ from kfut_analytics.paper.files import AccountFile, is_file, is_open
 from kfut_analytics.paper.leverage import LeverageError, change_leverage
 from kfut_analytics.paper.orders import EditRequest, Order, OrderRequest, Trailing
 from kfut_analytics.paper.server import PaperServer
-from kfut_analytics.paper.states import Downtime, MarketState
+from kfut_analytics.paper.states import MarketState
 from kfut_analytics.paper.store import IDLE_SECONDS, Settings, create, open_stored, settings_of
 
 from .conftest import NOW, Wire
@@ -57,7 +57,7 @@ def state(exchange):
     }
     # Two dicts are equal in any order, but orders have theirs.
     ranks = {name: list(account.orders) for name, account in exchange.accounts.items()}
-    engine = {name: getattr(exchange, name) for name in ("now", "tape", "sequences", "states", "downtimes")}
+    engine = {name: getattr(exchange, name) for name in ("now", "tape", "sequences")}
     return copy.deepcopy((accounts, ranks, engine, exchange._random.getstate()))
 
 
@@ -140,23 +140,19 @@ def test_a_restart_changes_nothing(path, tmp_path, seed):
 
 
 def test_everything_of_an_exchange_is_kept_or_follows_from_what_is():
-    kept = {"now", "accounts", "participants", "house", "tape", "states", "downtimes", "sequences", "_random"}
+    kept = {"now", "accounts", "participants", "house", "tape", "sequences", "_random"}
     made_with = {"seed", "opened", "clock", "market"}
     follows = {"contracts", "books", "single_wallets", "safe", "_priorities", "_listed_until", "_prices", "_unsettled"}
-    follows |= {"lock", "transaction"}
-    assert vars(Exchange(clock=ManualClock(NOW))).keys() == kept | made_with | follows
+    of_the_process = {"lock", "transaction", "states", "downtimes"}
+    assert vars(Exchange(clock=ManualClock(NOW))).keys() == kept | made_with | follows | of_the_process
 
 
-def test_what_an_exchange_was_told_to_be_survives(path):
+def test_keys_and_accounts_survive(path):
     with closing(open_stored(path, ManualClock(NOW))) as store, store.exchange.transaction():
         [key] = store.keys.values()
-        store.exchange.states["PF_XBTUSD"] = MarketState(post_only=True, margin_multiplier=2)
-        store.exchange.downtimes.append(Downtime(NOW + 100, NOW + 200))
         store.exchange.open_account("other", parent="mine")
         store.keys["second"] = ApiKey("other", "second")
     with closing(open_stored(path, ManualClock(NOW))) as store:
-        assert store.exchange.states == {"PF_XBTUSD": MarketState(post_only=True, margin_multiplier=2)}
-        assert store.exchange.downtimes == [Downtime(NOW + 100, NOW + 200)]
         assert store.exchange.accounts["other"].parent == "mine"
         assert store.keys[key.public].secret == key.secret
         assert store.keys["second"].account == "other"
@@ -245,6 +241,7 @@ def test_a_transaction_that_fails_has_not_happened(path):
         with exchange.transaction():
             exchange.submit(exchange.accounts["mine"], request("PF_XBTUSD", "buy", "0.1"))
         before = state(exchange)
+        exchange.states["PF_DOGEUSD"] = MarketState(suspended=True)
         order = request("PF_ETHUSD", "sell", "0.1", cli_ord_id="again")
 
         def fail():
@@ -256,6 +253,7 @@ def test_a_transaction_that_fails_has_not_happened(path):
             fail()
         with exchange.transaction():
             assert state(exchange) == before
+            assert exchange.states.keys() == {"PF_DOGEUSD"}
             assert exchange.submit(exchange.accounts["mine"], order).status == "placed"
     with closing(open_stored(path, ManualClock(NOW))) as store:
         assert [fill.cli_ord_id for fill in store.exchange.accounts["mine"].fills] == [None, "again"]

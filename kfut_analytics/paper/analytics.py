@@ -17,7 +17,7 @@ import numpy as np
 from kfut_analytics.paper import public
 from kfut_analytics.paper.clock import DAY, HOUR, YEAR
 from kfut_analytics.paper.instruments import Contract
-from kfut_analytics.paper.market import Floats, Market, Quotes
+from kfut_analytics.paper.market import DrawnMarket, Floats, Quotes
 
 if TYPE_CHECKING:
     from kfut_analytics.paper.exchange import Exchange
@@ -48,9 +48,9 @@ class Buckets:
     seconds: int
 
     @property
-    def market(self) -> Market:
+    def market(self) -> DrawnMarket:
         """The market of the exchange."""
-        return self.exchange.market
+        return self.exchange.past
 
     @property
     def now(self) -> float:

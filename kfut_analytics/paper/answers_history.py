@@ -135,7 +135,7 @@ def market_orders(call: Call) -> Response:
 
 def market_prices(call: Call) -> Response:
     """GET /market/{tradeable}/price."""
-    page = history.mark_prices(call.exchange.market, _contract(call), window(call.params), call.exchange.now)
+    page = history.mark_prices(call.exchange.past, _contract(call), window(call.params), call.exchange.now)
     return _answer(page, [wire_history.mark_price(event) for event in page.events], {})
 
 

@@ -80,7 +80,7 @@ def history(call: Call) -> Json:
     contract = call.exchange.contract(call.params.require("symbol"))
     before = call.params.timestamp("lastTime")
     last = call.exchange.now if before is None else min(before, call.exchange.now)
-    market = call.exchange.market
+    market = call.exchange.past
     table = public.trades(call.exchange, contract, market.begin, last, TRADES_PER_PAGE)
     return {"history": wire.trades(table, public.kinds(call.exchange, contract))}
 
@@ -93,7 +93,7 @@ def funding_rates(call: Call) -> Json:
     contract = call.exchange.contract(symbol)
     if contract.expiry is not None:
         raise BadArgumentError("Argument invalid: symbol")
-    market, now = call.exchange.market, call.exchange.now
+    market, now = call.exchange.past, call.exchange.now
     hours = np.arange(max(market.begin, contract.opening, now - FUNDING_HISTORY) // HOUR + 1, now // HOUR + 1) * HOUR
     columns = hours, market.funding(contract, hours), market.relative_funding(contract, hours)
     return {
@@ -128,7 +128,7 @@ def candles(call: Call) -> Json:
     count = call.params.count(CANDLES_LIMIT, CANDLES_LIMIT, least=0)
     start, end = call.params.number("from"), call.params.number("to")
     last = min(now, now if end is None else float(end))
-    oldest = math.ceil(call.exchange.market.begin / seconds) * seconds
+    oldest = math.ceil(call.exchange.past.begin / seconds) * seconds
     if start is None:
         # The newest ones; what is more is older.
         begin = max((last // seconds - count + 1) * seconds, oldest)
@@ -163,7 +163,7 @@ def feeschedules(call: Call) -> Json:
 
 def analytics(call: Call) -> Response:
     """GET /api/charts/v1/analytics/{symbol}/{analytics_type}: times in seconds, and errors of its own shape."""
-    path, params, market, now = call.request.path_params, call.params, call.exchange.market, call.exchange.now
+    path, params, market, now = call.request.path_params, call.params, call.exchange.past, call.exchange.now
     kind = path["analytics_type"]
     try:
         contract = call.exchange.contract(path["symbol"])

@@ -29,7 +29,7 @@ from kfut_analytics.paper.margin import (
     flex_state,
     single_state,
 )
-from kfut_analytics.paper.market import Market
+from kfut_analytics.paper.market import DrawnMarket, Market
 from kfut_analytics.paper.orders import (
     Cancelled,
     Closed,
@@ -199,10 +199,20 @@ class Exchange:
             self._prices = Prices(self.market, self.now, factors)
         return self._prices
 
-    def book(self, contract: Contract) -> Book:
-        """The book as it stands now."""
+    @property
+    def past(self) -> DrawnMarket:
+        """The market as one that knows its past; where it does not, its relay is asked instead."""
+        past = self.market.past
+        assert past is not None
+        return past
+
+    def book(self, contract: Contract, *, closely: bool = True) -> Book:
+        """The book as it stands now; with ``closely`` all of it, also where a market shows no more than it must."""
+        book = self.books[contract.symbol]
+        if closely and self.market.attend(contract):
+            book.quoted_at = None
         matching.show_quotes(self, contract)
-        return self.books[contract.symbol]
+        return book
 
     def last(self, contract: Contract) -> float:
         """Price of the latest trade."""

@@ -19,7 +19,7 @@ from kfut_analytics.paper import public
 from kfut_analytics.paper.account import FUNDING_INFO, Account, Fill, LogRow
 from kfut_analytics.paper.clock import HOUR
 from kfut_analytics.paper.instruments import Contract
-from kfut_analytics.paper.market import Floats, Market
+from kfut_analytics.paper.market import DrawnMarket, Floats
 from kfut_analytics.paper.noise import stable_hash, uniform
 from kfut_analytics.paper.orders import Record
 
@@ -283,7 +283,7 @@ def public_orders(exchange: Exchange, contract: Contract, window: Window) -> Pag
     return window.page(orders())
 
 
-def mark_prices(market: Market, contract: Contract, window: Window, now: float) -> Page[float]:
+def mark_prices(market: DrawnMarket, contract: Contract, window: Window, now: float) -> Page[float]:
     """The mark price at every instant at which prices bend."""
     start = max(market.begin, contract.opening, -math.inf if window.since is None else window.since / 1000) - 1e-3
     end = now if window.before is None else min(now, window.before / 1000)
@@ -300,7 +300,7 @@ def mark_prices(market: Market, contract: Contract, window: Window, now: float) 
     )
 
 
-def _knots(market: Market, start: float, end: float, count: int, newest_first: bool) -> Floats:
+def _knots(market: DrawnMarket, start: float, end: float, count: int, newest_first: bool) -> Floats:
     """The last (or first) knots of a span, looking as far as needed."""
     reach = HOUR
     while True:

@@ -1,19 +1,22 @@
 """What the exchange asks of a market, and the columns in which it is answered.
 
-A market gives the prices of assets and contracts at any time, what participants quote and trade, and every view of
-the past. `SimulatedMarket` draws one from a seed; another follows a real exchange.
+A market gives the prices of assets and contracts, and what participants quote and trade. `SimulatedMarket` draws one
+from a seed and knows its past, too; `LiveMarket` follows another exchange and leaves questions about the past to it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, Protocol
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kfut_analytics.paper.instruments import Asset, Contract
 from kfut_analytics.paper.states import MarketState
+
+if TYPE_CHECKING:
+    from kfut_analytics.paper.relay import Relay
 
 Floats = NDArray[np.float64]
 TickType = Literal["spot", "mark", "trade"]
@@ -69,6 +72,19 @@ class Quotes(NamedTuple):
     asks: list[tuple[float, float]]
 
 
+class Day(NamedTuple):
+    """The last 24 hours of a contract and its latest trade, ``None`` where there was none."""
+
+    volume: float
+    quote_volume: float
+    open_interest: float
+    open: float | None = None
+    high: float | None = None
+    low: float | None = None
+    last_time: float | None = None
+    last_size: float | None = None
+
+
 class Market(Protocol):
     """Prices that are straight lines between knots, and all that follows from them.
 
@@ -76,20 +92,52 @@ class Market(Protocol):
 
     Attributes
     ----------
-    begin
-        The earliest time for which there are prices.
     assets
         What there are prices of, by code.
     states
         Contracts whose market is by itself in a state out of the ordinary, by symbol.
+    relay
+        Asks another exchange about the past, ``None`` where the market knows it.
     """
 
-    begin: float
     assets: Mapping[str, Asset]
     states: Mapping[str, MarketState]
+    relay: Relay | None
+
+    @property
+    def past(self) -> DrawnMarket | None:
+        """The market as one that knows its past, ``None`` where another exchange is asked about that."""
+        ...
 
     def listing(self, now: float) -> dict[str, Contract]:
         """What is listed at a time, by symbol; with the dated contracts that expired in the last 120 days."""
+        ...
+
+    def close(self) -> None:
+        """Stop following anything; a second call does nothing."""
+        ...
+
+    # What is known ----------------------------------------------------------------------------------------------
+
+    def learn(self, start: float, end: float, in_use: Collection[Contract]) -> float:
+        """Take note of what has become known, before the exchange's time goes on from ``start`` to ``end``.
+
+        Nothing else changes what the market says of a time.
+
+        Parameters
+        ----------
+        in_use
+            The contracts in which somebody has an order or a position.
+
+        Returns
+        -------
+        float
+            From when on there are prices: ``start``, a later time, or ``end`` if nothing is known at all.
+        """
+        ...
+
+    def attend(self, contract: Contract) -> bool:
+        """Somebody looks closely at a contract: whether there is more to see of it than before."""
         ...
 
     def known_until(self, now: float) -> float:
@@ -112,6 +160,10 @@ class Market(Protocol):
 
     def fair(self, contract: Contract, t: Any) -> Any:
         """The price around which participants quote and trade."""
+        ...
+
+    def settlement_price(self, contract: Contract) -> float:
+        """Price at which a contract that has expired is settled."""
         ...
 
     def hourly_bounds(self, contract: Contract, start: float, end: float) -> tuple[Floats, Floats, Floats]:
@@ -140,11 +192,11 @@ class Market(Protocol):
         """Price of the latest trade at or before a time."""
         ...
 
-    # Funding ----------------------------------------------------------------------------------------------------
-
-    def relative_funding(self, contract: Contract, hour: Any) -> Any:
-        """Rate of the period that begins at ``hour``, as a share of the position's value."""
+    def day(self, contract: Contract) -> Day | None:
+        """The last 24 hours as they are told by another exchange, ``None`` where they follow from the past."""
         ...
+
+    # Funding ----------------------------------------------------------------------------------------------------
 
     def funding(self, contract: Contract, t: Any) -> Any:
         """Absolute rate per contract and hour of the period that contains ``t``."""
@@ -154,7 +206,21 @@ class Market(Protocol):
         """Absolute rate of the next period as the current hour suggests it."""
         ...
 
-    # Views of the past ------------------------------------------------------------------------------------------
+
+class DrawnMarket(Market, Protocol):
+    """A market that knows its past.
+
+    Attributes
+    ----------
+    begin
+        The earliest time for which there are prices.
+    """
+
+    begin: float
+
+    def relative_funding(self, contract: Contract, hour: Any) -> Any:
+        """Rate of the period that begins at ``hour``, as a share of the position's value."""
+        ...
 
     def candles(
         self, tick_type: TickType, contract: Contract, seconds: int, start: float, now: float, end: float | None = None

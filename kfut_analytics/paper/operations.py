@@ -36,12 +36,19 @@ class Operation:
         The least that the caller's key needs, ``None`` for what is public and not signed.
     answer
         Gives the payload, or a whole response.
+    of_the_past
+        Whether it is about the past of a market, about which another exchange may have to be asked.
     """
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     permission: Permission | None
     answer: Answer
+    of_the_past: bool = False
+
+
+def _past(path: str, answer: Answer) -> Operation:
+    return Operation("GET", path, None, answer, of_the_past=True)
 
 
 _TRADING = "/derivatives/api/v3"
@@ -58,17 +65,17 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", f"{_TRADING}/tickers", None, answers_market.tickers),
     Operation("GET", f"{_TRADING}/tickers/{{symbol}}", None, answers_market.ticker),
     Operation("GET", f"{_TRADING}/orderbook", None, answers_market.orderbook),
-    Operation("GET", f"{_TRADING}/history", None, answers_market.history),
-    Operation("GET", f"{_TRADING}/historical-funding-rates", None, answers_market.funding_rates),
-    Operation("GET", _FUNDING_V4, None, answers_market.funding_rates),
+    _past(f"{_TRADING}/history", answers_market.history),
+    _past(f"{_TRADING}/historical-funding-rates", answers_market.funding_rates),
+    _past(_FUNDING_V4, answers_market.funding_rates),
     Operation("GET", f"{_TRADING}/feeschedules", None, answers_market.feeschedules),
-    Operation("GET", f"{_CHARTS}", None, answers_market.tick_types),
-    Operation("GET", f"{_CHARTS}/", None, answers_market.tick_types),
-    Operation("GET", f"{_CHARTS}/analytics/liquidity-pool", None, answers_absent.liquidity_pool),
-    Operation("GET", f"{_CHARTS}/analytics/{{symbol}}/{{analytics_type}}", None, answers_market.analytics),
-    Operation("GET", f"{_CHARTS}/{{tick_type}}", None, answers_market.chart_symbols),
-    Operation("GET", f"{_CHARTS}/{{tick_type}}/{{symbol}}", None, answers_market.chart_resolutions),
-    Operation("GET", f"{_CHARTS}/{{tick_type}}/{{symbol}}/{{resolution}}", None, answers_market.candles),
+    _past(f"{_CHARTS}", answers_market.tick_types),
+    _past(f"{_CHARTS}/", answers_market.tick_types),
+    _past(f"{_CHARTS}/analytics/liquidity-pool", answers_absent.liquidity_pool),
+    _past(f"{_CHARTS}/analytics/{{symbol}}/{{analytics_type}}", answers_market.analytics),
+    _past(f"{_CHARTS}/{{tick_type}}", answers_market.chart_symbols),
+    _past(f"{_CHARTS}/{{tick_type}}/{{symbol}}", answers_market.chart_resolutions),
+    _past(f"{_CHARTS}/{{tick_type}}/{{symbol}}/{{resolution}}", answers_market.candles),
     # The account
     Operation("GET", f"{_TRADING}/accounts", "read", answers_account.accounts),
     Operation("GET", f"{_TRADING}/openpositions", "read", answers_account.openpositions),
@@ -122,7 +129,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "/api/stats/v1/rebates/self-market-share", "read", answers_absent.market_share),
     # History
     *(
-        Operation("GET", f"{base}/market/{{tradeable}}/{name}", None, answer)
+        _past(f"{base}/market/{{tradeable}}/{name}", answer)
         for base in _HISTORY_VERSIONS
         for name, answer in (
             ("executions", answers_history.market_executions),

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kfut_analytics.paper.clock import DAY
 from kfut_analytics.paper.instruments import Contract
-from kfut_analytics.paper.market import Candles, Floats, Flow, TickType, Trades
+from kfut_analytics.paper.market import Candles, Day, Floats, Flow, TickType, Trades
 
 if TYPE_CHECKING:
     from kfut_analytics.paper.exchange import Exchange
@@ -37,7 +38,7 @@ def trades(
     ``resume`` is the number of the last trade of the page before: only what lies beyond it is given.
     """
     beyond = None if resume is None else -(-resume // _ROOM) if newest_first else resume // _ROOM
-    table = exchange.market.trades(contract, start, end, count, newest_first=newest_first, resume=beyond)
+    table = exchange.past.trades(contract, start, end, count, newest_first=newest_first, resume=beyond)
     if len(table.time) == count:
         # What lies beyond a full page of the market's own trades is not on this page.
         start, end = (table.time[0], end) if newest_first else (start, np.nextafter(table.time[-1], math.inf))
@@ -66,7 +67,7 @@ def trades(
 
 def flow(exchange: Exchange, contract: Contract, start: float, end: float) -> Flow:
     """The public trades with start < time <= end, oldest first, without their numbers."""
-    theirs = exchange.market.flow(contract, start, end)
+    theirs = exchange.past.flow(contract, start, end)
     own = [trade for trade in exchange.tape.get(contract.symbol, []) if start < trade.time <= end]
     if not own:
         return theirs
@@ -85,7 +86,7 @@ def _numbers(exchange: Exchange, contract: Contract, own: list[OwnTrade]) -> lis
     """Numbers between those of the market's trades around them, ascending."""
     numbers: list[int] = []
     for trade in own:
-        before = exchange.market.trades(contract, exchange.market.begin, trade.time + 0.0005, 1).number
+        before = exchange.past.trades(contract, exchange.past.begin, trade.time + 0.0005, 1).number
         number = int(before[-1]) * _ROOM + 1 if len(before) else 1
         numbers.append(max(number, numbers[-1] + 1) if numbers else number)
     return numbers
@@ -101,7 +102,7 @@ def candles(
 ) -> Candles:
     """Candles from the bucket that contains ``start`` to the one that contains ``end``, by default now."""
     now = exchange.now
-    table = exchange.market.candles(tick_type, contract, seconds, start, now, end)
+    table = exchange.past.candles(tick_type, contract, seconds, start, now, end)
     own = exchange.tape.get(contract.symbol, [])
     if tick_type != "trade" or not own or not len(table.time):
         return table
@@ -116,7 +117,7 @@ def candles(
         columns.volume[place] = round(columns.volume[place] + sizes[mine].sum(), 10)
         # An own trade that nobody has traded after is where the candle closes.
         latest = float(times[mine][-1])
-        if not len(exchange.market.flow(contract, latest, min(now, _end(table.time, int(place), seconds)))[0]):
+        if not len(exchange.past.flow(contract, latest, min(now, _end(table.time, int(place), seconds)))[0]):
             columns.close[place] = prices[mine][-1]
             if place + 1 < len(table.time):
                 columns.open[place + 1] = prices[mine][-1]
@@ -127,3 +128,29 @@ def candles(
 
 def _end(starts: Floats, place: int, seconds: int) -> float:
     return float(starts[place]) + seconds - 0.0005
+
+
+def day(exchange: Exchange, contract: Contract) -> Day:
+    """The last 24 hours of a contract."""
+    told = exchange.market.day(contract)
+    if told is not None:
+        return told
+    now, past = exchange.now, exchange.past
+    bars = candles(exchange, "trade", contract, 60, now - DAY)
+    values = bars.volume / bars.close if contract.inverse else bars.volume * bars.close
+    figures = Day(
+        round(float(bars.volume.sum()), 4),
+        round(float(values.sum()), 4),
+        float(past.open_interest(contract, np.array([now]))[0]),
+    )
+    trade = trades(exchange, contract, past.begin, now + 1e-3, 1)
+    # What has just been listed has not been traded yet.
+    if not len(trade.time):
+        return figures
+    return figures._replace(
+        open=float(bars.open[0]),
+        high=float(bars.high.max()),
+        low=float(bars.low.min()),
+        last_time=float(trade.time[0]),
+        last_size=float(trade.size[0]),
+    )

@@ -9,8 +9,8 @@ from __future__ import annotations
 import itertools
 import math
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,9 @@ from kfut_analytics.paper.paths import EPOCH_DAY, STEP, Paths
 from kfut_analytics.paper.premium import Premium
 from kfut_analytics.paper.states import MarketState
 from kfut_analytics.paper.tape import Tape, joined, tape_of_day
+
+if TYPE_CHECKING:
+    from kfut_analytics.paper.relay import Relay
 
 # Days that are kept: of prices at 140 kB each, of trades and minutes at about half, of hours at 1 kB.
 _KEPT_PRICES, _KEPT_TAPES, _KEPT_MINUTES, _KEPT_HOURS = 160, 72, 80, 6000
@@ -62,6 +65,7 @@ class SimulatedMarket:
         self.seed = seed
         self.assets: Mapping[str, Asset] = instruments.ASSETS
         self.states: Mapping[str, MarketState] = {}
+        self.relay: Relay | None = None
         self.begin = EPOCH_DAY * DAY
         self._paths, self._premium = Paths(seed), Premium(seed)
         self._prices: Cache[Floats] = Cache(_KEPT_PRICES)
@@ -74,11 +78,27 @@ class SimulatedMarket:
         """What is listed at a time, by symbol; with the dated contracts that expired in the last 120 days."""
         return instruments.listing(now)
 
-    # Prices -----------------------------------------------------------------------------------------------------
+    @property
+    def past(self) -> SimulatedMarket:
+        """Its past is drawn like its future."""
+        return self
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def learn(self, start: float, end: float, in_use: Collection[Contract]) -> float:
+        """Everything is known."""
+        return start
+
+    def attend(self, contract: Contract) -> bool:
+        """There is never more to see."""
+        return False
 
     def known_until(self, now: float) -> float:
         """The whole future is drawn."""
         return math.inf
+
+    # Prices -----------------------------------------------------------------------------------------------------
 
     def knots(self, start: float, end: float) -> Floats:
         """The instants in (start, end] at which prices bend: between them every price is a straight line."""
@@ -137,6 +157,10 @@ class SimulatedMarket:
             result[first:last] = low + (knots[step + 1] - low) * (places[first:last] - step)
         return result
 
+    def settlement_price(self, contract: Contract) -> float:
+        """The index when the contract expired."""
+        return float(self.index(contract.asset, contract.expiry))
+
     def hourly_bounds(self, contract: Contract, start: float, end: float) -> tuple[Floats, Floats, Floats]:
         """Starts of the full hours that touch [start, end], and the lowest and the highest mark price in each."""
         return self._bounds(start, end, lambda day: self._table("mark", contract, day, HOURS_PER_DAY))
@@ -194,6 +218,9 @@ class SimulatedMarket:
             first, last = np.searchsorted(tape.time, (start, end), side="right")
             if first < last:
                 yield tape.between(int(first), int(last))
+
+    def day(self, contract: Contract) -> None:
+        """It follows from the past."""
 
     # Funding ----------------------------------------------------------------------------------------------------
 

@@ -23,11 +23,12 @@ What = Literal["order", "margin", "switch"]
 
 
 class _Agenda:
-    """What is due until a time, as far as it can be foreseen."""
+    """What is due until a time, as far as it can be foreseen; without prices only what the clock brings."""
 
-    def __init__(self, exchange: Exchange, end: float) -> None:
+    def __init__(self, exchange: Exchange, end: float, *, priced: bool) -> None:
         self._exchange = exchange
         self._end = end
+        self._priced = priced
         self._due: list[tuple[float, int, What, Account, Order | None]] = []
         self._ties = itertools.count()
         for account in exchange.accounts.values():
@@ -39,7 +40,7 @@ class _Agenda:
     def watch_order(self, account: Account, order: Order) -> None:
         """Find out when the market will reach an order."""
         exchange = self._exchange
-        if exchange.state(order.contract).suspended:
+        if not self._priced or exchange.state(order.contract).suspended:
             return
         moment = meeting.first_meeting(exchange.market, order, exchange.now, self._end)
         if moment is not None:
@@ -47,6 +48,8 @@ class _Agenda:
 
     def watch_margin(self, hour: float) -> None:
         """Find out which accounts will fall short before a full hour."""
+        if not self._priced:
+            return
         for account in self._exchange.accounts.values():
             moment = liquidation.foresee(self._exchange, account, min(self._end, hour))
             if moment is not None:
@@ -64,8 +67,22 @@ class _Agenda:
 
 
 def advance(exchange: Exchange, end: float) -> None:
-    """Let everything happen that is due until ``end``."""
-    agenda = _Agenda(exchange, end)
+    """Let everything happen that is due until ``end``.
+
+    Where nobody knows prices, orders and margins are not looked at before there are some again.
+    """
+    accounts = exchange.accounts.values()
+    in_use = {order.contract for account in accounts for order in account.orders.values()}
+    in_use.update(position.contract for account in accounts for position in account.positions.values())
+    known_from = min(exchange.market.learn(exchange.now, end, in_use), end)
+    if exchange.now < known_from:
+        _go_on(exchange, known_from, priced=False)
+    if exchange.now < end:
+        _go_on(exchange, end, priced=True)
+
+
+def _go_on(exchange: Exchange, end: float, *, priced: bool) -> None:
+    agenda = _Agenda(exchange, end, priced=priced)
     hour = (math.floor(exchange.now / HOUR) + 1) * HOUR
     agenda.watch_margin(hour)
     while True:
@@ -90,6 +107,8 @@ def advance(exchange: Exchange, end: float) -> None:
         else:
             break
     exchange.now = end
+    if not priced:
+        return
     for account in exchange.accounts.values():
         for resting in list(account.orders.values()):
             meeting.follow(exchange.market, resting, end)
@@ -143,7 +162,7 @@ def _full_hour(exchange: Exchange) -> None:
                 rate = exchange.market.funding(contract, exchange.now - HOUR)
                 account.realize_funding(position, now=exchange.now, rate=rate)
             elif exchange.now >= contract.expiry:
-                price = exchange.prices.index(contract.asset)
+                price = exchange.market.settlement_price(contract)
                 settled = Execution(exchange.new_id(), abs(position.size), price, exchange.now, price, 0.0)
                 booked = account.settle(position, settled, free=account is exchange.participants)
                 exchange.house.collect(contract.wallet, contract.currency, booked.fee)

@@ -9,12 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
-import numpy as np
-
 from kfut_analytics.contracts import plain, to_decimal
 from kfut_analytics.paper import public
 from kfut_analytics.paper.account import Account, Fill, LogRow
-from kfut_analytics.paper.clock import DAY, iso
+from kfut_analytics.paper.clock import iso
 from kfut_analytics.paper.exchange import Exchange
 from kfut_analytics.paper.instruments import Asset, Contract
 from kfut_analytics.paper.margin import (
@@ -86,43 +84,32 @@ def instrument(exchange: Exchange, contract: Contract) -> Json:
 
 def ticker(exchange: Exchange, contract: Contract) -> Json:
     """A contract's row of ``/tickers``."""
-    now, market, state = exchange.now, exchange.market, exchange.state(contract)
-    day = public.candles(exchange, "trade", contract, 60, now - DAY)
-    last, volume = exchange.last(contract), float(day.volume.sum())
-    trade = public.trades(exchange, contract, market.begin, now + 1e-3, 1)
-    # What has just been listed has not been traded yet.
-    traded = len(trade.time) > 0
-    opened = float(day.open[0]) if traded else last
+    now, state = exchange.now, exchange.state(contract)
+    day, last = public.day(exchange, contract), exchange.last(contract)
     row: Json = {"symbol": contract.symbol}
-    if traded:
-        row |= {"last": last, "lastTime": iso(trade.time[0]), "lastSize": float(trade.size[0])}
+    if day.last_time is not None:
+        row |= {"last": last, "lastTime": iso(day.last_time), "lastSize": day.last_size}
     row |= {
         "tag": contract.tag(now),
         "pair": f"{contract.asset.base}:USD",
         "markPrice": exchange.prices.mark(contract),
     }
-    book = exchange.book(contract)
+    book = exchange.book(contract, closely=False)
     if bids := book.bids:
         row["bid"], row["bidSize"] = bids[0]
     if asks := book.asks:
         row["ask"], row["askSize"] = asks[0]
-    prices = day.close
-    quote_volume = float((day.volume / prices if contract.inverse else day.volume * prices).sum())
-    row |= {
-        "vol24h": round(volume, 4),
-        "volumeQuote": round(quote_volume, 4),
-        "openInterest": float(market.open_interest(contract, np.array([now]))[0]),
-    }
-    if traded:
-        row |= {"open24h": opened, "high24h": float(day.high.max()), "low24h": float(day.low.min())}
+    row |= {"vol24h": day.volume, "volumeQuote": day.quote_volume, "openInterest": day.open_interest}
+    figures = {"open24h": day.open, "high24h": day.high, "low24h": day.low}
+    row |= {name: price for name, price in figures.items() if price is not None}
     if contract.expiry is None:
         row["fundingRate"] = exchange.prices.funding(contract)
-        row["fundingRatePrediction"] = market.predicted_funding(contract, now)
+        row["fundingRatePrediction"] = exchange.market.predicted_funding(contract, now)
     return row | {
         "suspended": state.suspended,
         "indexPrice": _index_price(exchange, contract.asset),
         "postOnly": state.post_only,
-        "change24h": round(100 * (last / opened - 1), 2),
+        "change24h": round(100 * (last / (day.open or last) - 1), 2),
     }
 
 

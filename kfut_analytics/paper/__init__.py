@@ -1,7 +1,7 @@
 """The paper exchange: a futures exchange inside this process that speaks the real wire protocol on loopback.
 
 It is the rehearsal stage: everything that works against it works against the real exchange, with no key and no
-internet. It sends nothing anywhere.
+internet. It sends nothing anywhere; with ``market="live"`` it reads the public data of the exchange that it follows.
 """
 
 from __future__ import annotations
@@ -68,6 +68,8 @@ def start(
         If there is no such account, or one that was made with something else; if an argument makes no sense.
     ConfigurationError
         If the file of a kept account cannot be opened.
+    VenueError
+        If the exchange at ``market_url`` cannot be followed.
     OSError
         If the port is taken.
     """
@@ -89,14 +91,24 @@ def start(
         except BaseException:
             store.close()
             raise
-    if balance is not None or (account == "demo" and market == "live"):
+    if balance is not None:
         raise ArgumentError(
-            f"account is {account!r}, which has a balance and a market of its own: leave them out, or give the account "
+            f"account is {account!r}, which has a balance of its own: leave balance out, or give the account another "
+            "name to keep it"
+        )
+    if account == "demo" and market == "live":
+        raise ArgumentError(
+            "account is 'demo', whose history is one of a simulated market: for market='live' give account='empty', or "
             "another name to keep it"
         )
     clock = WallClock(speed)
     if account == "demo":
         exchange = open_demo(seed or 0, clock)
     else:
-        exchange = open_empty(seed or 0, clock, open_market(market or "simulated", seed=seed or 0, url=market_url))
-    return PaperServer(exchange, ApiKey(account), port=port, enforce_limits=enforce_limits)
+        followed = open_market(market or "simulated", seed=seed or 0, url=market_url, speed=speed)
+        exchange = open_empty(seed or 0, clock, followed)
+    try:
+        return PaperServer(exchange, ApiKey(account), port=port, enforce_limits=enforce_limits)
+    except BaseException:
+        exchange.market.close()
+        raise

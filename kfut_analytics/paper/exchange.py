@@ -139,6 +139,11 @@ class Exchange:
         """Take over an account that was kept elsewhere; its resting orders have their old places in the books."""
         with self.lock:
             self.accounts[account.name] = account
+            # The market may have taken them off its list since.
+            for position in account.positions.values():
+                self._list(position.contract)
+            for order in account.orders.values():
+                self._list(order.contract)
             for order in account.orders.values():
                 if not order.is_trigger:
                     self.books[order.contract.symbol].restore(account, order)
@@ -167,12 +172,15 @@ class Exchange:
         if self.now < self._listed_until:
             return
         self._listed_until = (math.floor(self.now / DAY) + 1) * DAY
-        for symbol, contract in self.market.listing(self.now).items():
-            if symbol not in self.contracts:
-                self.contracts[symbol] = contract
-                self.books[symbol] = Book(contract.precision, self._priorities)
-                if contract.inverse:
-                    self.single_wallets[contract.wallet] = contract.currency
+        for contract in self.market.listing(self.now).values():
+            self._list(contract)
+
+    def _list(self, contract: Contract) -> None:
+        if contract.symbol not in self.contracts:
+            self.contracts[contract.symbol] = contract
+            self.books[contract.symbol] = Book(contract.precision, self._priorities)
+            if contract.inverse:
+                self.single_wallets[contract.wallet] = contract.currency
 
     def contract(self, symbol: str) -> Contract:
         """The contract of a symbol, in any case."""

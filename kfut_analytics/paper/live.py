@@ -74,6 +74,7 @@ class LiveMarket:
         self.assets: Mapping[str, Asset] = {}
         self.states: Mapping[str, MarketState] = {}
         self._path = Path()
+        self._symbols: set[str] = set()
         self._priced_until = -math.inf
         self._half_spreads: dict[str, float] = {}
         self._flow: dict[str, deque[tuple[float, Trade]]] = {}
@@ -133,6 +134,7 @@ class LiveMarket:
         for contract in in_use:
             self._feed.attend(contract.symbol)
         before, self._seen = self._seen, self._feed.take()
+        self._symbols.update(self._seen.listed, (contract.symbol for contract in in_use))
         if self._seen.listed is not before.listed:
             self._main = self._main_contracts()
         self._tell_of_silence(before.silence)
@@ -166,7 +168,7 @@ class LiveMarket:
         """The states that the other exchange tells of; what cannot be seen is suspended."""
         seen = self._seen
         if seen.silence:
-            return dict.fromkeys(seen.listed, MarketState(suspended=True, reason=seen.silence))
+            return dict.fromkeys(self._symbols, MarketState(suspended=True, reason=seen.silence))
         states = dict(seen.states)
         for symbol, ticker in seen.tickers.items():
             if ticker.state != NORMAL:
@@ -175,7 +177,7 @@ class LiveMarket:
         for symbol, trouble in seen.blind.items():
             reason = f"the order book of {symbol} cannot be followed: {trouble}"
             states[symbol] = MarketState(suspended=True, reason=reason)
-        for symbol in seen.listed.keys() - seen.tickers.keys():
+        for symbol in self._symbols - seen.tickers.keys():
             states[symbol] = MarketState(suspended=True, reason=f"{symbol} is quoted no longer")
         return states
 

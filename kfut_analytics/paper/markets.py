@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 from kfut_analytics.errors import ArgumentError
+from kfut_analytics.paper.live import LiveMarket
+from kfut_analytics.paper.live_source import LIVE_URL
 from kfut_analytics.paper.market import Market
 from kfut_analytics.paper.simulated import SimulatedMarket
 
 KINDS = ("simulated", "live")
 
 
-def open_market(kind: str, *, seed: int, url: str | None) -> Market:
+def open_market(kind: str, *, seed: int, url: str | None, speed: float = 1.0) -> Market:
     """A market of a kind: a simulated one of a seed, or one that follows the public data of the exchange at an address.
+
+    Parameters
+    ----------
+    url
+        Address of the exchange that is followed, by default the exchange itself.
+    speed
+        How fast time is going to pass.
 
     Raises
     ------
     ArgumentError
-        If this version has no such market.
+        If the address or the speed makes no sense.
+    VenueError
+        If the exchange cannot be followed.
     """
-    if kind == "live":
-        raise ArgumentError("market='live' is not part of this version: leave market out for the simulated market")
-    return SimulatedMarket(seed)
+    if kind != "live":
+        return SimulatedMarket(seed)
+    if speed != 1:
+        raise ArgumentError(f"speed={speed!r} is not the speed of the exchange that is followed: leave speed out")
+    return LiveMarket(LIVE_URL if url is None else url)

@@ -204,15 +204,15 @@ def create_account(name: str, origin: Origin = DEFAULT, *, home: Home = None) ->
 
 
 def _make(path: Path, settings: Settings, keys: Iterable[ApiKey]) -> None:
-    market = open_market(settings.market, seed=settings.seed, url=settings.market_url)
-    exchange = Exchange(seed=settings.seed, clock=ManualClock(settings.opened), market=market)
-    account = exchange.open_account(settings.name)
-    for spelled, amount in settings.balance.items():
-        if spelled in SINGLE_COLLATERAL_WALLETS:
-            account.transfer(exchange.now, spelled, SINGLE_COLLATERAL_WALLETS[spelled], amount)
-        else:
-            account.transfer(exchange.now, "flex", spelled.lower(), amount)
-    create(path, settings, exchange, keys)
+    with closing(open_market(settings.market, seed=settings.seed, url=settings.market_url)) as market:
+        exchange = Exchange(seed=settings.seed, clock=ManualClock(settings.opened), market=market)
+        account = exchange.open_account(settings.name)
+        for spelled, amount in settings.balance.items():
+            if spelled in SINGLE_COLLATERAL_WALLETS:
+                account.transfer(exchange.now, spelled, SINGLE_COLLATERAL_WALLETS[spelled], amount)
+            else:
+                account.transfer(exchange.now, "flex", spelled.lower(), amount)
+        create(path, settings, exchange, keys)
 
 
 def open_account(name: str, origin: Origin, *, speed: float = 1.0, home: Home = None) -> Store:

@@ -181,6 +181,7 @@ class PaperServer:
         self._socket.close()
         if self.store is not None:
             self.store.close()
+        self.exchange.market.close()
 
     def __enter__(self) -> PaperServer:
         return self

@@ -138,7 +138,14 @@ class Store:
         self._is_closed = False
         self._bring_up_to_date()
         made_with = self.settings = settings_of(file)
-        market = open_market(made_with.market, seed=made_with.seed, url=made_with.market_url)
+        market = open_market(made_with.market, seed=made_with.seed, url=made_with.market_url, speed=speed)
+        try:
+            self._begin(market, clock, speed)
+        except BaseException:
+            market.close()
+            raise
+
+    def _begin(self, market: Market, clock: Clock | None, speed: float) -> None:
         self.exchange, self.keys, self._layout = self._read(market)
         stopped = self.exchange.now
         if clock is None:
@@ -173,6 +180,7 @@ class Store:
                     self._write(time_too=True)
             finally:
                 self._file.close()
+                self.exchange.market.close()
 
     def _write(self, *, time_too: bool = False) -> None:
         changes = _gathered(self._layout.changes(self.exchange, self.keys))

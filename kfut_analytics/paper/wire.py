@@ -121,7 +121,6 @@ def index_tickers(exchange: Exchange, asset: Asset) -> list[Json]:
 
 
 def _index_price(exchange: Exchange, asset: Asset) -> float:
-    # Digits rather than decimals: some coins cost millionths of a dollar.
     return float(f"{exchange.prices.index(asset):.10g}")
 
 
@@ -288,7 +287,7 @@ def trades(table: Trades, kinds: Mapping[str, str]) -> list[Json]:
 
 def candles(table: Candles, tick_type: TickType) -> list[Json]:
     """``candles``: times in milliseconds, prices and volume as text."""
-    prices = [[_price(value) for value in column] for column in (table.open, table.high, table.low, table.close)]
+    prices = [decimals(column) for column in (table.open, table.high, table.low, table.close)]
     volumes = [_decimal(value) if tick_type == "trade" else "0" for value in table.volume]
     return [
         {"time": int(time * 1000), "open": o, "high": h, "low": low, "close": c, "volume": volume}
@@ -301,9 +300,6 @@ def decimals(values: Iterable[float]) -> list[str]:
     return [_decimal(float(value)) for value in values]
 
 
-def _price(value: float) -> str:
-    return _decimal(round(float(value), 10))
-
-
 def _decimal(value: float) -> str:
-    return plain(to_decimal(round(float(value), 10)))
+    # Digits rather than decimals: some coins cost millionths of a dollar.
+    return plain(to_decimal(round(float(f"{value:.15g}"), 15)))

@@ -331,5 +331,5 @@ def _derived(parent: str, name: str) -> str:
 
 
 def decimal(value: float) -> str:
-    """A number as plain text."""
-    return plain(to_decimal(round(float(value), 10)))
+    """A number as plain text, with the digits that are not noise: some coins cost millionths of a dollar."""
+    return plain(to_decimal(round(float(f"{value:.15g}"), 15)))

@@ -41,6 +41,7 @@ def flow_rows(flow):
 def test_everything_is_the_same_whenever_and_in_whatever_order_it_is_asked_for(contract):
     times = NOW - np.array([3.0, 0.0, 40.2, 7.7, 40.1]) * DAY
     asked, later = SimulatedMarket(3), SimulatedMarket(3)
+    later.index(contract.asset, 2_050_000_000.0)
     forward = [views(asked, contract, t) for t in times]
     backward = [views(later, contract, t) for t in times[::-1]][::-1]
     assert forward == backward

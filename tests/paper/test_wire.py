@@ -198,6 +198,15 @@ def test_candles(wire):
         assert wire.get(f"{charts}/{path}").status_code == 404
 
 
+def test_prices_of_millionths_keep_their_digits(wire):
+    market, contract = wire.server.exchange.market, wire.server.exchange.contract("PF_PEPEUSD")
+    [candle] = wire.get("/api/charts/v1/mark/PF_PEPEUSD/1h", count=1).json()["candles"]
+    assert float(candle["open"]) == pytest.approx(market.mark(contract, candle["time"] / 1000), rel=1e-9)
+    [change] = wire.get("/api/history/v3/market/PF_PEPEUSD/price", count=1).json()["elements"]
+    told = float(change["event"]["MarkPriceChanged"]["price"])
+    assert told == pytest.approx(market.mark(contract, change["timestamp"] / 1000), rel=1e-9)
+
+
 def test_funding_history(wire):
     rates = wire.v3("historical-funding-rates", symbol="PI_XBTUSD")["rates"]
     assert rates[-1].keys() == {"timestamp", "fundingRate", "relativeFundingRate"}

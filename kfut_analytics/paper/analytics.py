@@ -120,7 +120,8 @@ def aggressor_differential(buckets: Buckets) -> Floats:
 def cvd(buckets: Buckets) -> dict[str, Floats]:
     """What takers bought and sold, and the difference summed up since the first bucket asked for."""
     bought, sold, _ = _flows(buckets)
-    return {"buyVolume": bought, "sellVolume": sold, "cvd": np.round(np.cumsum(bought - sold), 10)}
+    delta: Floats = np.round(np.cumsum(bought - sold), 10)
+    return {"buyVolume": bought, "sellVolume": sold, "cvd": delta}
 
 
 def liquidation_volume(buckets: Buckets) -> Floats:

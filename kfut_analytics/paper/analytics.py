@@ -120,7 +120,7 @@ def aggressor_differential(buckets: Buckets) -> Floats:
 def cvd(buckets: Buckets) -> dict[str, Floats]:
     """What takers bought and sold, and the difference summed up since the first bucket asked for."""
     bought, sold, _ = _flows(buckets)
-    delta: Floats = np.round(np.cumsum(bought - sold), 10)
+    delta: Floats = (bought - sold).cumsum().round(10)
     return {"buyVolume": bought, "sellVolume": sold, "cvd": delta}
 
 

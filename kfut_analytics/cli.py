@@ -22,7 +22,7 @@ from ._version import __version__
 from .errors import ArgumentError, ConfigurationError, KfutError
 
 if TYPE_CHECKING:
-    from .paper.named import Summary
+    from .paper.keeping.named import Summary
 
 QUICKSTART = "01_quickstart.ipynb"
 
@@ -124,7 +124,7 @@ def serve(
     market_url: _MarketUrlOption = None,
     faults: Annotated[
         Path | None,
-        typer.Option(help="JSON file that says what shall go wrong; kfut_analytics.paper.scenario explains."),
+        typer.Option(help="JSON file that says what shall go wrong; kfut_analytics.paper.faults.scenario explains."),
     ] = None,
 ) -> None:
     """Run a paper exchange for other programs until Ctrl-C, and print how to reach it."""
@@ -200,7 +200,7 @@ def init(
     market_url: _MarketUrlOption = None,
 ) -> None:
     """Make a paper account that is kept in a file; it begins with 10,000 USD unless told otherwise."""
-    from .paper.named import Origin, create_account
+    from .paper.keeping.named import Origin, create_account
 
     path = create_account(name, Origin(_amounts(balance), seed, market, market_url))
     typer.echo(f"Account {path.stem} is kept in {path}")
@@ -216,7 +216,7 @@ def reset(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Begin a paper account anew; what is not given stays as it was. The old file is set aside."""
-    from .paper.named import Origin, known_path, reset_account
+    from .paper.keeping.named import Origin, known_path, reset_account
 
     origin = Origin(_amounts(balance), seed, market, market_url)
     known_path(name)
@@ -228,7 +228,7 @@ def reset(
 @paper.command("list")
 def list_() -> None:
     """Show the paper accounts that are kept in files."""
-    from .paper.named import accounts_folder, list_accounts
+    from .paper.keeping.named import accounts_folder, list_accounts
 
     accounts = list_accounts()
     if not accounts:

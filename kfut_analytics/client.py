@@ -349,7 +349,7 @@ class Client:
         return self._stamped(self._venue.position_history(symbol, *_span(start, end), exact=exact))
 
     def _stamped(self, frame: pd.DataFrame, symbol: str | None = None) -> pd.DataFrame:
-        """The frame with the environment it comes from and the only contract it is of, which charts and reports show."""
+        """The frame with its environment and the only contract it is of, which charts and reports show."""
         frame.attrs["env"] = self.env
         if symbol is not None:
             frame.attrs["symbol"] = symbol.strip().upper()

@@ -87,7 +87,7 @@ def embedded_exchange(account: str, options: dict[str, Any]) -> Iterator[Embedde
 
 def _kept_at(account: str, options: dict[str, Any]) -> Path:
     """The file of a kept account; if it is open, the options must suit it."""
-    from .paper.named import Origin, account_path
+    from .paper.keeping.named import Origin, account_path
 
     given = dict(options)
     path = account_path(account, given.pop("home", None))

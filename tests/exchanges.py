@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from kfut_analytics.paper.auth import ApiKey
 from kfut_analytics.paper.clock import WallClock
 from kfut_analytics.paper.demo import open_empty
 from kfut_analytics.paper.server import PaperServer
+from kfut_analytics.paper.wire.auth import ApiKey
 
 OPENED = 1_795_334_400.0 + 1234.5
 

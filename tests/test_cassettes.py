@@ -44,10 +44,10 @@ recorder = vcr.VCR(
 @contextmanager
 def exchange() -> Iterator[PaperServer]:
     """The paper exchange, standing still at one moment, so that it says the same each time it is recorded."""
-    from kfut_analytics.paper.auth import ApiKey
     from kfut_analytics.paper.clock import ManualClock
     from kfut_analytics.paper.demo import open_demo
     from kfut_analytics.paper.server import PaperServer
+    from kfut_analytics.paper.wire.auth import ApiKey
 
     with PaperServer(open_demo(0, ManualClock(OPENED.timestamp())), ApiKey("demo")) as server:
         yield server

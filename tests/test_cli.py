@@ -19,7 +19,7 @@ import pytest
 
 import kfut_analytics as kfut
 from kfut_analytics import cli
-from kfut_analytics.paper.named import create_account, list_accounts
+from kfut_analytics.paper.keeping.named import create_account, list_accounts
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 COMMAND = [sys.executable, "-c", "from kfut_analytics.cli import main; main()"]

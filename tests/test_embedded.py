@@ -11,7 +11,7 @@ import pytest
 
 import kfut_analytics as kfut
 from kfut_analytics import errors
-from kfut_analytics.paper.named import list_accounts
+from kfut_analytics.paper.keeping.named import list_accounts
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ exchange shows of it now.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -157,4 +158,4 @@ def _positions(track: Track, time: Times) -> list[Position]:
 def _pieces(rows: Ints, codes: Ints, count: int) -> tuple[Ints, list[slice]]:
     """Rows by their number, those of a number in the order they had, and where each number's rows are."""
     edges = np.append(0, np.cumsum(np.bincount(codes, minlength=count)))
-    return rows[stable_order(codes, count)], [slice(*edge) for edge in zip(edges[:-1], edges[1:], strict=True)]
+    return rows[stable_order(codes, count)], [slice(*edge) for edge in pairwise(edges)]

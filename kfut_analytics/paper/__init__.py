@@ -75,12 +75,12 @@ def start(
     """
     # Not at the top: whoever never trades on paper should not load a server.
     from kfut_analytics.errors import ArgumentError
-    from kfut_analytics.paper.auth import ApiKey
     from kfut_analytics.paper.clock import WallClock
     from kfut_analytics.paper.demo import open_demo, open_empty
-    from kfut_analytics.paper.markets import open_market
-    from kfut_analytics.paper.named import Origin, open_account
+    from kfut_analytics.paper.keeping.named import Origin, open_account
+    from kfut_analytics.paper.market.kinds import open_market
     from kfut_analytics.paper.server import PaperServer
+    from kfut_analytics.paper.wire.auth import ApiKey
 
     origin = Origin(balance, seed, market, market_url)
     if account not in IN_MEMORY:

@@ -18,13 +18,13 @@ from functools import partial
 from typing import Literal
 
 from kfut_analytics.contracts import round_to_step, to_decimal
-from kfut_analytics.paper.account import Account
-from kfut_analytics.paper.book import Side
 from kfut_analytics.paper.clock import DAY, HOUR, Clock, WallClock
-from kfut_analytics.paper.exchange import Exchange
-from kfut_analytics.paper.instruments import Contract
-from kfut_analytics.paper.market import Market
-from kfut_analytics.paper.orders import OrderRequest
+from kfut_analytics.paper.engine.account import Account
+from kfut_analytics.paper.engine.book import Side
+from kfut_analytics.paper.engine.exchange import Exchange
+from kfut_analytics.paper.engine.orders import OrderRequest
+from kfut_analytics.paper.market.instruments import Contract
+from kfut_analytics.paper.market.protocol import Market
 
 HISTORY_DAYS = 90
 EMPTY_BALANCE_USD = 10_000.0

@@ -22,15 +22,15 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
-from kfut_analytics.paper.api import Api
-from kfut_analytics.paper.auth import ApiKey
-from kfut_analytics.paper.exchange import Exchange
-from kfut_analytics.paper.faults import Faults
-from kfut_analytics.paper.faulty import FaultyApp
-from kfut_analytics.paper.limits import Limits
+from kfut_analytics.paper.engine.exchange import Exchange
+from kfut_analytics.paper.faults.faulty import FaultyApp
+from kfut_analytics.paper.faults.plan import Faults
+from kfut_analytics.paper.wire.api import Api
+from kfut_analytics.paper.wire.auth import ApiKey
+from kfut_analytics.paper.wire.limits import Limits
 
 if TYPE_CHECKING:
-    from kfut_analytics.paper.store import Store
+    from kfut_analytics.paper.keeping.store import Store
 
 logger = logging.getLogger("kfut_analytics.paper")
 

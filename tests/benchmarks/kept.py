@@ -19,9 +19,9 @@ from decimal import Decimal
 from pathlib import Path
 
 from kfut_analytics.paper.clock import ManualClock
-from kfut_analytics.paper.named import Origin, create_account
-from kfut_analytics.paper.orders import OrderRequest
-from kfut_analytics.paper.store import Store, open_stored
+from kfut_analytics.paper.engine.orders import OrderRequest
+from kfut_analytics.paper.keeping.named import Origin, create_account
+from kfut_analytics.paper.keeping.store import Store, open_stored
 
 ROWS = 100_000
 _NUMBERS = itertools.count()

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from kfut_analytics.paper.clock import DAY, HOUR
-from kfut_analytics.paper.instruments import ASSETS
-from kfut_analytics.paper.simulated import SimulatedMarket
+from kfut_analytics.paper.market.instruments import ASSETS
+from kfut_analytics.paper.market.simulated import SimulatedMarket
 
 NOW = 1_795_334_400.0 + 1234.5
 

@@ -22,8 +22,8 @@ import requests
 from kfut_analytics import paper
 from kfut_analytics.paper.clock import DAY, ManualClock
 from kfut_analytics.paper.demo import open_demo, open_empty
-from kfut_analytics.paper.exchange import Exchange
-from kfut_analytics.paper.orders import OrderRequest
+from kfut_analytics.paper.engine.exchange import Exchange
+from kfut_analytics.paper.engine.orders import OrderRequest
 
 NOW = 1_795_334_400.0 + 1234.5
 PATH = "/derivatives/api/v3/sendorder"

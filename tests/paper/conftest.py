@@ -11,14 +11,14 @@ from urllib.parse import quote, urlencode
 import pytest
 import requests
 
-from kfut_analytics.paper.account import Account
-from kfut_analytics.paper.auth import ApiKey
 from kfut_analytics.paper.clock import ManualClock, WallClock
 from kfut_analytics.paper.demo import open_demo, open_empty
-from kfut_analytics.paper.exchange import Exchange
-from kfut_analytics.paper.orders import OrderRequest
-from kfut_analytics.paper.preferences import Preferences
+from kfut_analytics.paper.engine.account import Account
+from kfut_analytics.paper.engine.exchange import Exchange
+from kfut_analytics.paper.engine.orders import OrderRequest
+from kfut_analytics.paper.engine.preferences import Preferences
 from kfut_analytics.paper.server import PaperServer
+from kfut_analytics.paper.wire.auth import ApiKey
 
 from .middleman import Middleman
 

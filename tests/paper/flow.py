@@ -9,11 +9,11 @@ import numpy as np
 
 from kfut_analytics.contracts import apply_fill, round_to_step, to_decimal
 from kfut_analytics.paper.clock import DAY, HOUR, ManualClock
-from kfut_analytics.paper.exchange import Exchange
-from kfut_analytics.paper.leverage import LeverageError, change_leverage
-from kfut_analytics.paper.liquidation import headroom, pools
-from kfut_analytics.paper.orders import EditRequest, LimitOffset, OrderRequest, Trailing
-from kfut_analytics.paper.preferences import SELF_TRADE_STRATEGIES
+from kfut_analytics.paper.engine.exchange import Exchange
+from kfut_analytics.paper.engine.leverage import LeverageError, change_leverage
+from kfut_analytics.paper.engine.liquidation import headroom, pools
+from kfut_analytics.paper.engine.orders import EditRequest, LimitOffset, OrderRequest, Trailing
+from kfut_analytics.paper.engine.preferences import SELF_TRADE_STRATEGIES
 
 PREFIXES = ("PF_XBTUSD", "PF_DOGEUSD", "PF_ETHUSD", "PI_XBTUSD", "PI_ETHUSD", "FI_XBTUSD", "FF_ETHUSD")
 KINDS = ("lmt", "lmt", "lmt", "post", "post", "ioc", "fok", "mkt", "mkt", "stp", "take_profit", "trailing_stop")

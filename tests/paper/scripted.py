@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from kfut_analytics.paper.clock import HOUR
-from kfut_analytics.paper.market import Flow, Quotes
-from kfut_analytics.paper.simulated import SimulatedMarket
+from kfut_analytics.paper.market.protocol import Flow, Quotes
+from kfut_analytics.paper.market.simulated import SimulatedMarket
 
 NONE = Flow(np.empty(0), np.empty(0), np.empty(0), np.empty(0, dtype=bool))
 

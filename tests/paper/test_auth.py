@@ -2,7 +2,7 @@
 
 import pytest
 
-from kfut_analytics.paper.auth import ApiKey, AuthenticationError
+from kfut_analytics.paper.wire.auth import ApiKey, AuthenticationError
 
 SECRET = "7zxMEF5p/Z8l2p2U7Ghv6x14Af+Fx+92tPgUdVQ748FOIrEoT9bgT+bTRfXc5pz8na+hL/QdrCVG7bh9KpT0eMTm"
 VECTORS = [

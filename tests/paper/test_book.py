@@ -4,11 +4,11 @@ from decimal import Decimal
 
 import pytest
 
-from kfut_analytics.paper.book import Book, Priorities
 from kfut_analytics.paper.clock import ManualClock
-from kfut_analytics.paper.exchange import Exchange
-from kfut_analytics.paper.market import Quotes
-from kfut_analytics.paper.orders import EditRequest, OrderRequest
+from kfut_analytics.paper.engine.book import Book, Priorities
+from kfut_analytics.paper.engine.exchange import Exchange
+from kfut_analytics.paper.engine.orders import EditRequest, OrderRequest
+from kfut_analytics.paper.market.protocol import Quotes
 
 from .scripted import ScriptedMarket
 

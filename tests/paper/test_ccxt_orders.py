@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from kfut_analytics.paper.auth import ApiKey
 from kfut_analytics.paper.clock import ManualClock
 from kfut_analytics.paper.demo import open_empty
 from kfut_analytics.paper.server import PaperServer
+from kfut_analytics.paper.wire.auth import ApiKey
 
 from .conftest import NOW
 from .test_ccxt import BTC, milliseconds, open_ccxt, unified

@@ -5,10 +5,10 @@ import time
 import pytest
 
 from kfut_analytics.errors import ArgumentError
-from kfut_analytics.paper.auth import ApiKey
 from kfut_analytics.paper.clock import DAY, HOUR, ManualClock, WallClock
 from kfut_analytics.paper.demo import open_empty
 from kfut_analytics.paper.server import PaperServer, tick_seconds
+from kfut_analytics.paper.wire.auth import ApiKey
 
 from .conftest import NOW
 

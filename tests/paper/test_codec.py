@@ -13,13 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kfut_analytics.paper.account import Fill, LogRow, Position
-from kfut_analytics.paper.codec import Codec, Table
-from kfut_analytics.paper.instruments import Contract, listing
-from kfut_analytics.paper.layout import Engine
-from kfut_analytics.paper.orders import Closed, Order, Record, Trailing
-from kfut_analytics.paper.preferences import Preferences
-from kfut_analytics.paper.store import Settings
+from kfut_analytics.paper.engine.account import Fill, LogRow, Position
+from kfut_analytics.paper.engine.orders import Closed, Order, Record, Trailing
+from kfut_analytics.paper.engine.preferences import Preferences
+from kfut_analytics.paper.keeping.codec import Codec, Table
+from kfut_analytics.paper.keeping.layout import Engine
+from kfut_analytics.paper.keeping.store import Settings
+from kfut_analytics.paper.market.instruments import Contract, listing
 
 from .conftest import NOW
 

@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 
 from kfut_analytics.paper.clock import HOUR, ManualClock
-from kfut_analytics.paper.exchange import Exchange, UnknownSymbolError
-from kfut_analytics.paper.orders import Cancelled, Edited, EditRequest, Executed, OrderRequest, Placed, Rejected
+from kfut_analytics.paper.engine.exchange import Exchange, UnknownSymbolError
+from kfut_analytics.paper.engine.orders import Cancelled, Edited, EditRequest, Executed, OrderRequest, Placed, Rejected
 
 from .conftest import NOW
 

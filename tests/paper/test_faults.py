@@ -12,11 +12,11 @@ import requests
 
 import kfut_analytics as kfut
 from kfut_analytics import errors
-from kfut_analytics.paper.auth import ApiKey
 from kfut_analytics.paper.clock import ManualClock
 from kfut_analytics.paper.demo import open_empty
-from kfut_analytics.paper.scenario import KINDS
+from kfut_analytics.paper.faults.scenario import KINDS
 from kfut_analytics.paper.server import PaperServer
+from kfut_analytics.paper.wire.auth import ApiKey
 from kfut_analytics.rest.budget import Budget
 from kfut_analytics.rest.endpoints import OPERATIONS
 from kfut_analytics.rest.retry import MAX_ATTEMPTS

@@ -7,10 +7,10 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from kfut_analytics.paper import history
 from kfut_analytics.paper.clock import DAY, HOUR, iso
-from kfut_analytics.paper.history import Window
-from kfut_analytics.paper.orders import EditRequest, OrderRequest
+from kfut_analytics.paper.engine.orders import EditRequest, OrderRequest
+from kfut_analytics.paper.wire import history
+from kfut_analytics.paper.wire.history import Window
 
 V3 = "/api/history/v3"
 ORDER = {"uid", "accountUid", "tradeable", "direction", "quantity", "filled", "timestamp", "limitPrice", "orderType"}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kfut_analytics.paper.clock import DAY, HOUR, iso
-from kfut_analytics.paper.instruments import INVERSE_WALLETS, last_friday, listing
+from kfut_analytics.paper.market.instruments import INVERSE_WALLETS, last_friday, listing
 
 from .conftest import NOW
 

@@ -20,9 +20,9 @@ import pytest
 import requests
 
 from kfut_analytics.paper.clock import ManualClock
-from kfut_analytics.paper.named import Origin, account_path, create_account
+from kfut_analytics.paper.keeping.named import Origin, account_path, create_account
+from kfut_analytics.paper.keeping.store import open_stored
 from kfut_analytics.paper.server import PaperServer
-from kfut_analytics.paper.store import open_stored
 
 from .conftest import Wire
 

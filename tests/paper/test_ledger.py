@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from kfut_analytics.contracts import apply_fill
 from kfut_analytics.paper.clock import DAY, HOUR, ManualClock
 from kfut_analytics.paper.demo import open_demo
-from kfut_analytics.paper.exchange import Exchange
-from kfut_analytics.paper.orders import OrderRequest, Trailing
+from kfut_analytics.paper.engine.exchange import Exchange
+from kfut_analytics.paper.engine.orders import OrderRequest, Trailing
 
 from .conftest import NOW
 

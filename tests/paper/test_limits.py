@@ -5,12 +5,12 @@ import json
 import pytest
 
 from kfut_analytics import paper
-from kfut_analytics.paper.auth import ApiKey
 from kfut_analytics.paper.clock import ManualClock
 from kfut_analytics.paper.demo import open_empty
-from kfut_analytics.paper.limits import cost
-from kfut_analytics.paper.params import Params
 from kfut_analytics.paper.server import PaperServer
+from kfut_analytics.paper.wire.auth import ApiKey
+from kfut_analytics.paper.wire.limits import cost
+from kfut_analytics.paper.wire.params import Params
 
 from .conftest import NOW, Wire
 

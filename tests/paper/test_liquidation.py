@@ -5,11 +5,11 @@ from decimal import Decimal
 import pytest
 
 from kfut_analytics.paper.clock import HOUR, ManualClock
-from kfut_analytics.paper.exchange import Exchange
-from kfut_analytics.paper.leverage import change_leverage
-from kfut_analytics.paper.liquidation import LIQUIDATION_FEE
-from kfut_analytics.paper.orders import OrderRequest
-from kfut_analytics.paper.states import MarketState
+from kfut_analytics.paper.engine.exchange import Exchange
+from kfut_analytics.paper.engine.leverage import change_leverage
+from kfut_analytics.paper.engine.liquidation import LIQUIDATION_FEE
+from kfut_analytics.paper.engine.orders import OrderRequest
+from kfut_analytics.paper.engine.states import MarketState
 
 from .scripted import ScriptedMarket
 

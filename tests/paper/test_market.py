@@ -8,8 +8,8 @@ import pytest
 
 from kfut_analytics.contracts import absolute_funding_rate
 from kfut_analytics.paper.clock import DAY, HOUR, YEAR
-from kfut_analytics.paper.instruments import ASSETS, listing
-from kfut_analytics.paper.simulated import SimulatedMarket
+from kfut_analytics.paper.market.instruments import ASSETS, listing
+from kfut_analytics.paper.market.simulated import SimulatedMarket
 
 from .conftest import NOW
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from kfut_analytics.paper.clock import DAY, YEAR
-from kfut_analytics.paper.instruments import ASSETS, listing
-from kfut_analytics.paper.ladder import turnover
-from kfut_analytics.paper.simulated import SimulatedMarket
+from kfut_analytics.paper.market.instruments import ASSETS, listing
+from kfut_analytics.paper.market.ladder import turnover
+from kfut_analytics.paper.market.simulated import SimulatedMarket
 
 from .conftest import NOW
 

@@ -11,7 +11,7 @@ import pytest
 
 from kfut_analytics import paper
 from kfut_analytics.errors import ArgumentError, ConfigurationError, TransportError
-from kfut_analytics.paper.named import (
+from kfut_analytics.paper.keeping.named import (
     Origin,
     account_path,
     accounts_folder,
@@ -20,7 +20,7 @@ from kfut_analytics.paper.named import (
     open_account,
     reset_account,
 )
-from kfut_analytics.paper.store import open_stored
+from kfut_analytics.paper.keeping.store import open_stored
 
 
 def balances(path):

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from kfut_analytics.paper.auth import ApiKey
 from kfut_analytics.paper.clock import ManualClock
 from kfut_analytics.paper.demo import open_empty
 from kfut_analytics.paper.server import PaperServer
+from kfut_analytics.paper.wire.auth import ApiKey
 
 from .conftest import NOW, Wire
 from .specification import AMENDMENTS, AUTH, BASES, CHARTS, HISTORY, STATS, TRADING, bundle, hold, operations

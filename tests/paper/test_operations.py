@@ -9,12 +9,12 @@ from dataclasses import replace
 import pytest
 import requests
 
-from kfut_analytics.paper.auth import ApiKey
-from kfut_analytics.paper.call import json_response
 from kfut_analytics.paper.clock import ManualClock, iso
 from kfut_analytics.paper.demo import open_empty
-from kfut_analytics.paper.operations import OPERATIONS
 from kfut_analytics.paper.server import PaperServer
+from kfut_analytics.paper.wire.auth import ApiKey
+from kfut_analytics.paper.wire.call import json_response
+from kfut_analytics.paper.wire.operations import OPERATIONS
 from kfut_analytics.rest import endpoints
 
 from .conftest import NOW, Wire, signature

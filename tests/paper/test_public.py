@@ -5,11 +5,11 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from kfut_analytics.paper import public
 from kfut_analytics.paper.clock import ManualClock
 from kfut_analytics.paper.demo import open_empty
-from kfut_analytics.paper.history import Window, public_trades
-from kfut_analytics.paper.orders import OrderRequest
+from kfut_analytics.paper.engine.orders import OrderRequest
+from kfut_analytics.paper.wire import public
+from kfut_analytics.paper.wire.history import Window, public_trades
 
 from .conftest import NOW
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from kfut_analytics.paper.auth import ApiKey
 from kfut_analytics.paper.clock import ManualClock
 from kfut_analytics.paper.demo import open_empty
 from kfut_analytics.paper.server import PaperServer
+from kfut_analytics.paper.wire.auth import ApiKey
 
 from .conftest import NOW
 from .test_python_kraken_sdk import XBT, Sdk, seconds

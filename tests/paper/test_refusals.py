@@ -4,13 +4,13 @@ from decimal import Decimal
 
 import pytest
 
-from kfut_analytics.paper import checks
 from kfut_analytics.paper.clock import ManualClock
-from kfut_analytics.paper.exchange import Exchange
-from kfut_analytics.paper.leverage import change_leverage
-from kfut_analytics.paper.market import Quotes
-from kfut_analytics.paper.orders import EditRequest, LimitOffset, OrderRequest, Trailing
-from kfut_analytics.paper.states import MarketState
+from kfut_analytics.paper.engine import checks
+from kfut_analytics.paper.engine.exchange import Exchange
+from kfut_analytics.paper.engine.leverage import change_leverage
+from kfut_analytics.paper.engine.orders import EditRequest, LimitOffset, OrderRequest, Trailing
+from kfut_analytics.paper.engine.states import MarketState
+from kfut_analytics.paper.market.protocol import Quotes
 
 from .scripted import ScriptedMarket
 

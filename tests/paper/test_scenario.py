@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from kfut_analytics import errors
-from kfut_analytics.paper.auth import ApiKey
 from kfut_analytics.paper.clock import ManualClock, iso
 from kfut_analytics.paper.demo import open_empty
-from kfut_analytics.paper.faults import Faults
-from kfut_analytics.paper.limits import Limits
-from kfut_analytics.paper.scenario import KINDS
+from kfut_analytics.paper.engine.states import MarketState
+from kfut_analytics.paper.faults.plan import Faults
+from kfut_analytics.paper.faults.scenario import KINDS
 from kfut_analytics.paper.server import PaperServer
-from kfut_analytics.paper.states import MarketState
+from kfut_analytics.paper.wire.auth import ApiKey
+from kfut_analytics.paper.wire.limits import Limits
 
 from .conftest import NOW, Wire
 

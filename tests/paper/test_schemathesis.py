@@ -17,10 +17,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from requests.auth import AuthBase
 
-from kfut_analytics.paper.auth import ApiKey
 from kfut_analytics.paper.clock import WallClock
 from kfut_analytics.paper.demo import open_demo
 from kfut_analytics.paper.server import PaperServer
+from kfut_analytics.paper.wire.auth import ApiKey
 
 from .conftest import signature
 from .specification import BASES, Json, specification

@@ -2,11 +2,11 @@
 
 import pytest
 
-from kfut_analytics.paper.auth import ApiKey
 from kfut_analytics.paper.clock import ManualClock
 from kfut_analytics.paper.demo import open_empty
+from kfut_analytics.paper.engine.states import MarketState
 from kfut_analytics.paper.server import PaperServer
-from kfut_analytics.paper.states import MarketState
+from kfut_analytics.paper.wire.auth import ApiKey
 
 from .conftest import NOW, Wire
 from .specification import TRADING, hold

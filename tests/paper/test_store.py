@@ -19,16 +19,16 @@ import pytest
 import requests
 
 from kfut_analytics.errors import ConfigurationError
-from kfut_analytics.paper.account import Account
-from kfut_analytics.paper.auth import ApiKey
 from kfut_analytics.paper.clock import HOUR, ManualClock
-from kfut_analytics.paper.exchange import Exchange
-from kfut_analytics.paper.files import AccountFile, is_file, is_open
-from kfut_analytics.paper.leverage import LeverageError, change_leverage
-from kfut_analytics.paper.orders import EditRequest, Order, OrderRequest, Trailing
+from kfut_analytics.paper.engine.account import Account
+from kfut_analytics.paper.engine.exchange import Exchange
+from kfut_analytics.paper.engine.leverage import LeverageError, change_leverage
+from kfut_analytics.paper.engine.orders import EditRequest, Order, OrderRequest, Trailing
+from kfut_analytics.paper.engine.states import MarketState
+from kfut_analytics.paper.keeping.files import AccountFile, is_file, is_open
+from kfut_analytics.paper.keeping.store import IDLE_SECONDS, Settings, create, open_stored, settings_of
 from kfut_analytics.paper.server import PaperServer
-from kfut_analytics.paper.states import MarketState
-from kfut_analytics.paper.store import IDLE_SECONDS, Settings, create, open_stored, settings_of
+from kfut_analytics.paper.wire.auth import ApiKey
 
 from .conftest import NOW, Wire
 from .test_ledger import check_ledger
@@ -346,7 +346,7 @@ def test_nobody_else_may_read_the_file(tmp_path, path):
 
 def test_a_second_process_is_refused_and_told_where_the_account_is_open(path):
     code = (
-        "import sys, pathlib; from kfut_analytics.paper.store import open_stored; "
+        "import sys, pathlib; from kfut_analytics.paper.keeping.store import open_stored; "
         "store = open_stored(pathlib.Path(sys.argv[1])); print('open', flush=True); input()"
     )
     with subprocess.Popen(

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from kfut_analytics.paper.clock import DAY, HOUR
-from kfut_analytics.paper.instruments import listing
-from kfut_analytics.paper.market import RESOLUTIONS
-from kfut_analytics.paper.simulated import SimulatedMarket
+from kfut_analytics.paper.market.instruments import listing
+from kfut_analytics.paper.market.protocol import RESOLUTIONS
+from kfut_analytics.paper.market.simulated import SimulatedMarket
 
 from .conftest import NOW
 

@@ -6,13 +6,13 @@ from decimal import Decimal
 import pytest
 import requests
 
-from kfut_analytics.paper.auth import ApiKey
 from kfut_analytics.paper.clock import ManualClock
 from kfut_analytics.paper.demo import open_empty
-from kfut_analytics.paper.leverage import LeverageError, change_leverage
-from kfut_analytics.paper.orders import OrderRequest
+from kfut_analytics.paper.engine.leverage import LeverageError, change_leverage
+from kfut_analytics.paper.engine.orders import OrderRequest
+from kfut_analytics.paper.engine.wallets import TransferError, move
 from kfut_analytics.paper.server import PaperServer
-from kfut_analytics.paper.wallets import TransferError, move
+from kfut_analytics.paper.wire.auth import ApiKey
 
 from .conftest import NOW, Wire
 

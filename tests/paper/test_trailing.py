@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kfut_analytics.paper.clock import HOUR
-from kfut_analytics.paper.orders import EditRequest, OrderRequest, Trailing
+from kfut_analytics.paper.engine.orders import EditRequest, OrderRequest, Trailing
 
 from .conftest import NOW
 

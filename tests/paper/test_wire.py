@@ -10,8 +10,8 @@ import requests
 
 from kfut_analytics import paper
 from kfut_analytics.errors import ArgumentError
-from kfut_analytics.paper import auth
 from kfut_analytics.paper.clock import iso
+from kfut_analytics.paper.wire import auth
 
 PF = {"symbol", "type", "tickSize", "contractSize", "tradeable", "impactMidSize", "maxPositionSize", "openingDate"}
 PF |= {"marginLevels", "fundingRateCoefficient", "maxRelativeFundingRate", "contractValueTradePrecision", "postOnly"}

@@ -1,0 +1,1 @@
+"""The engine: accounts, orders, books, margin, and time moving on."""

@@ -1,0 +1,1 @@
+"""Accounts that outlive their process: an exchange in a file."""

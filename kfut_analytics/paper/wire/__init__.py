@@ -1,0 +1,1 @@
+"""The wire: the exchange's operations, what they take and what they answer."""

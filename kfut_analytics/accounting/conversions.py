@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from .labels import Bools, Floats, Ints
+from .labels import Bools, Floats, Ints, Labels
 from .ledger import Cash, Ledger
 
 _TOGETHER = np.timedelta64(1, "s")
@@ -79,7 +79,7 @@ def _at(values: Floats, row: Ints) -> Floats:
 
 
 def _currencies(ledger: Ledger, row: Ints) -> pd.Series[str]:
-    return ledger.asset[np.maximum(row, 0)].values().where(row >= 0)
+    return Labels(np.append(ledger.asset.codes, -1)[row], ledger.asset.names).values()
 
 
 def _usd(ledger: Ledger, side: Ints, first: Ints, other: Ints, rate: Floats) -> Floats:

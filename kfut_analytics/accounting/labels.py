@@ -57,6 +57,8 @@ class Labels:
 
     def filled(self, name: str) -> Labels:
         """The column with a name for what is missing."""
+        if self.codes.min(initial=0) >= 0:
+            return self
         whole = self.among(self.names.append(pd.Index([name], dtype="str")).unique().sort_values())
         place = int(whole.names.get_indexer(pd.Index([name]))[0])
         return Labels(np.where(whole.codes < 0, place, whole.codes).astype(whole.codes.dtype), whole.names)
@@ -68,7 +70,11 @@ class Labels:
 
     def values(self) -> pd.Series[Any]:
         """The column itself."""
-        return pd.Series(self.names.take(self.codes) if len(self.names) else self.names)
+        missing = self.codes < 0
+        if missing.all():
+            return pd.Series(np.nan, index=range(len(self.codes)), dtype=self.names.dtype)
+        column = pd.Series(self.names.take(self.codes))
+        return column.mask(missing) if missing.any() else column
 
     def followed_by(self, other: Labels) -> Labels:
         """This column and then another one by the same names."""

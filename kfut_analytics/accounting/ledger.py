@@ -248,8 +248,6 @@ class Cash:
         Gross P&L, the whole fee as a cost, funding, and the liquidation fee as part of ``fee``.
     change
         Of the balance.
-    rest
-        What the figures leave of the change of the balance.
     """
 
     row: Ints
@@ -263,7 +261,6 @@ class Cash:
     realized_funding: Floats
     liquidation_fee: Floats
     change: Floats
-    rest: Floats
 
     def is_kind(self, *kinds: str) -> Bools:
         """Whether each entry is of one of the classes."""
@@ -306,8 +303,6 @@ def cash_of(ledger: Ledger) -> Cash:
     rest = change - (realized + funding - fee)
     apart = np.abs(rest + extra) < np.abs(rest)
     fee[apart] += extra[apart]
-    rest[apart] += extra[apart]
-    rest[~trading] = 0.0
     return Cash(
         row=row,
         currency=ledger.asset[row],
@@ -320,5 +315,4 @@ def cash_of(ledger: Ledger) -> Cash:
         realized_funding=funding,
         liquidation_fee=extra,
         change=change,
-        rest=rest,
     )

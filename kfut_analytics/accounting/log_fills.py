@@ -45,8 +45,8 @@ class Estimated(NamedTuple):
 
 
 def are_fills(frame: pd.DataFrame) -> bool:
-    """Whether a frame holds fills or executions instead of an account log."""
-    return "info" not in frame.columns and {"symbol", "side", "price"} <= set(frame.columns)
+    """Whether a frame holds one's fills or executions instead of an account log."""
+    return frame.index.name in ("fill_id", "execution_id")
 
 
 def log_of_fills(fills: pd.DataFrame, fee_rates: tuple[float, float] | None) -> Estimated:

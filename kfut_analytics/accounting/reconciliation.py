@@ -14,7 +14,7 @@ import pandas as pd
 
 from ..contracts import pnl_currency
 from .amounts import rounding_step
-from .labels import Bools, Floats, Ints, Labels, combinations, stable_order, sums
+from .labels import Bools, Floats, Ints, combinations, stable_order, sums
 from .ledger import NON_TRADING, Cash, Ledger
 from .scan import unit_price
 from .tables import FIGURES
@@ -62,12 +62,13 @@ def chain_breaks(ledger: Ledger) -> Deviations:
 
 def odd_bookings(ledger: Ledger, cash: Cash) -> Deviations:
     """Entries whose figures do not give their change."""
-    return _beyond_noise(ledger, Deviations(cash.row, cash.row, cash.rest))
+    rest = np.where(cash.trading, cash.change - cash.net, 0.0)
+    odd = np.flatnonzero(np.abs(rest) > _DUST)
+    return _beyond_noise(ledger, Deviations(cash.row[odd], cash.row[odd], rest[odd]))
 
 
 def _beyond_noise(ledger: Ledger, found: Deviations) -> Deviations:
-    """Without what is but the noise of floating-point numbers, and without what the log does not know."""
-    found = found.where(np.abs(found.amount) > _DUST)
+    """Without what is but the noise of floating-point numbers."""
     scale = np.abs(ledger.old[found.row]) + np.abs(ledger.new[found.previous])
     return found.where(np.abs(found.amount) > 1e-13 * scale)
 
@@ -137,7 +138,7 @@ def gaps(ledger: Ledger, cash: Cash, track: Track, breaks: Deviations, odd: Devi
             "missing": (ledger.number[row] - ledger.number[previous]) - (row - previous),
             "account": ledger.account[row].values().where(named),
             "asset": ledger.asset[row].values().where(named),
-            "contract": _texts_or_missing(ledger.contract[row]).where(named),
+            "contract": ledger.contract[row].values().where(named),
             "amount": amount,
             "info": ledger.info[row].values().where(named),
         }
@@ -148,10 +149,6 @@ def gaps(ledger: Ledger, cash: Cash, track: Track, breaks: Deviations, odd: Devi
 
 def _alone(row: Ints, unknown: Floats) -> Deviations:
     return Deviations(row, row, unknown[row])
-
-
-def _texts_or_missing(labels: Labels) -> pd.Series[Any]:
-    return Labels(np.maximum(labels.codes, 0), labels.names).values().where(labels.codes >= 0)
 
 
 def lone_positions(ledger: Ledger, track: Track, *, missing: bool = True) -> Ints:

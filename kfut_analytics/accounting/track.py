@@ -323,7 +323,7 @@ def money_of(track: Track, ledger: Ledger, trading: Cash) -> Money:
     cash = trading.where(np.append(chosen, chosen[turns]))
     cash.fee[turns] *= share
     cash.fee[size:] *= 1.0 - share
-    for amounts in (cash.realized_pnl, cash.realized_funding, cash.liquidation_fee, cash.change, cash.rest):
+    for amounts in (cash.realized_pnl, cash.realized_funding, cash.liquidation_fee, cash.change):
         amounts[size:] = 0.0
     again = np.arange(len(cash.row)) >= size
     return Money(cash, np.append(part, part[turns] + 1), np.append(trip, trip[turns] + 1), again)

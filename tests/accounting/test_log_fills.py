@@ -135,8 +135,11 @@ def test_fills_of_every_kind_of_execution():
 
 
 def test_missing_columns_are_named():
+    frame = pd.DataFrame({"symbol": ["PF_XBTUSD"], "side": ["buy"], "price": [1.0]})
     with pytest.raises(ArgumentError, match=r"fills lack the columns time, size: give the frame of client\.fills"):
-        kfut.pnl(pd.DataFrame({"symbol": ["PF_XBTUSD"], "side": ["buy"], "price": [1.0]}))
+        kfut.pnl(frame.rename_axis("fill_id"))
+    with pytest.raises(ArgumentError, match="log lacks the columns id, time, info"):
+        kfut.pnl(frame.rename_axis("trade_id"))  # trades of the market are nobody's fills
 
 
 def test_no_fills_are_no_pnl():

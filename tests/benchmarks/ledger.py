@@ -1,8 +1,8 @@
 """An account log to all tables of `kfut.pnl`: time and memory against copying the columns that are read.
 
 ``python -m tests.benchmarks.ledger [rows …]`` prints one table per size, 1,000,000 rows by default. Each size runs in a
-process of its own; seconds are the processor's, medians where there is time for several runs. The lots are shown
-apart: first in, first out is on request.
+process of its own; seconds are the processor's, medians of three runs. The lots are shown apart: first in, first out
+is on request.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def everything(log: pd.DataFrame) -> list[Any]:
 def measure(rows: int) -> None:
     log = made_log(rows)
     size = sum(log[name].array.nbytes for name in log.columns) / 1e6
-    repeats = 3 if rows <= 2_000_000 else 1
+    repeats = 3
     floor = seconds(lambda: copied(log), repeats)
     before = peak()
     total = seconds(lambda: everything(log), repeats)

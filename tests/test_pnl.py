@@ -251,8 +251,11 @@ def test_missing_entries_are_named(worked):
 def test_entries_without_a_contract_are_kept():
     log = Log()
     log.entry("funding rate change", "USD", -1.0, realized_funding=-1.0)
-    frame = pnl(log.frame()).by_contract()
-    assert (frame.loc[0, "contract"], frame.loc[0, "net"]) == ("(none)", -1.0)
+    result = pnl(log.frame())
+    for key in ("contract", "side"):
+        assert result.by(key).to_dict("records")[0][key] == "(none)"
+        assert result.by(key)["net"].item() == -1.0
+    assert result.round_trips().empty
 
 
 def test_a_position_leg_without_contract_is_no_money():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -34,13 +35,13 @@ def equity_bridge(
     balances, by_contract = (
         frame[frame["currency"].isin(list(prices))].reset_index(drop=True) for frame in (balances, by_contract)
     )
-    first, last = (balances["currency"].map({code: pair[i] for code, pair in prices.items()}) for i in (0, 1))
-    contracts_last = by_contract["currency"].map({code: pair[1] for code, pair in prices.items()})
+    first, last = (_at_prices(balances["currency"], prices, moment) for moment in (0, 1))
 
     def total(name: str) -> float:
         return float((balances[name] * last).sum())
 
-    realized = (by_contract["realized_pnl"] * contracts_last).groupby(by_contract["contract"]).sum()
+    realized = by_contract["realized_pnl"] * _at_prices(by_contract["currency"], prices, 1)
+    realized = realized.groupby(by_contract["contract"]).sum()
     changes = _changes(*unrealized)
     rows = [
         *(("price P&L", contract, float(value)) for contract, value in realized.items()),
@@ -62,6 +63,11 @@ def equity_bridge(
     frame = frame.astype({"item": "str", "contract": "str", "amount": "float64"})
     frame.attrs["units"] = {"amount": currency}
     return frame
+
+
+def _at_prices(currencies: pd.Series[Any], prices: Mapping[str, tuple[float, float]], moment: int) -> pd.Series[Any]:
+    """The price of each row's currency, at the start (0) or the end (1)."""
+    return currencies.map({code: pair[moment] for code, pair in prices.items()}).astype("float64")
 
 
 def _sum(amounts: Amounts) -> float:

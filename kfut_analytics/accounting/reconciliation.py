@@ -172,6 +172,5 @@ def lone_positions(ledger: Ledger, track: Track, *, missing: bool = True) -> Int
 
 
 def _lone_cash(ledger: Ledger, cash: Cash) -> Ints:
-    rows = cash.row[cash.trading & (cash.contract.codes >= 0)]
-    rows = rows[ledger.is_kind(*_PAIRED)[rows]]
+    rows = cash.row[cash.is_kind(*_PAIRED)]
     return rows[ledger.pair[rows] < 0]

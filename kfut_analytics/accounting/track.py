@@ -246,7 +246,7 @@ def _entries(ledger: Ledger, parts: _Parts, carried: Ints) -> tuple[Floats, Floa
     missing = np.isnan(after) & (parts.after != 0)
     start = _carried_entry(ledger, parts, after, carried)
     if missing.any():
-        after = _average(parts, np.where(missing, np.nan, after), carried, start)
+        after = _average(parts, after, carried, start)
     before = np.append(np.nan, after[:-1])[: len(after)]
     before[parts.before == 0] = np.nan
     before[carried] = start
@@ -255,12 +255,8 @@ def _entries(ledger: Ledger, parts: _Parts, carried: Ints) -> tuple[Floats, Floa
 
 def _carried_entry(ledger: Ledger, parts: _Parts, entry_after: Floats, carried: Ints) -> Floats:
     """Entry prices of the positions that were there before; not written down in the CSV export, they are solved for."""
-    row, before, after, inverse = (
-        parts.row[carried],
-        parts.before[carried],
-        parts.after[carried],
-        parts.inverse[carried],
-    )
+    row, inverse = parts.row[carried], parts.inverse[carried]
+    before, after = parts.before[carried], parts.after[carried]
     left_unit, unit = unit_price(entry_after[carried], inverse), unit_price(parts.price[carried], inverse)
     pair = ledger.pair[row]
     realized = np.where(pair < 0, np.nan, ledger.numbers("realized_pnl")[pair])
@@ -286,7 +282,7 @@ def _average(parts: _Parts, known: Floats, carried: Ints, start: Floats) -> Floa
     seeded[unpriced] = 1.0
     entry = average_entry(parts.before, parts.after, parts.price, seeded, parts.inverse)
     lost = np.zeros(parts.trip[-1] + 1, dtype=bool)
-    lost[parts.trip[seeds]] = lost[parts.trip[unpriced]] = True
+    lost[parts.trip[np.append(seeds, np.flatnonzero(unpriced))]] = True
     entry[lost[parts.trip] & np.isnan(known)] = np.nan
     return entry
 

@@ -145,20 +145,10 @@ def _requirement(value: Floats, contract: str, margin: MarginRates) -> Any:
 def _other_currencies(frame: pd.DataFrame, money: Money, own: Bools) -> pd.DataFrame:
     """Rows of their own for what trips booked in a second currency; amounts of different currencies are not added."""
     cash = money.cash.where(~own)
-    sums = (
-        pd.DataFrame(
-            {
-                "trip": money.trip[~own],
-                "currency": cash.currency.values(),
-                "gross": cash.realized_pnl,
-                "fee": cash.fee,
-                "funding": cash.realized_funding,
-            }
-        )
-        .groupby(["trip", "currency"], as_index=False)
-        .sum()
-    )
-    rows = frame.loc[sums["trip"]].reset_index(drop=True)
-    rows[["currency", "gross", "fee", "funding"]] = sums[["currency", "gross", "fee", "funding"]]
+    columns = {"gross": cash.realized_pnl, "fee": cash.fee, "funding": cash.realized_funding}
+    lines = pd.DataFrame({"trip": money.trip[~own], "currency": cash.currency.values(), **columns})
+    added = lines.groupby(["trip", "currency"], as_index=False).sum()
+    rows = frame.loc[added["trip"]].reset_index(drop=True)
+    rows[["currency", *columns]] = added[["currency", *columns]]
     rows["net"] = rows["gross"] - rows["fee"] + rows["funding"]
     return rows.assign(margin=np.nan, return_on_margin=np.nan, mae=np.nan, mfe=np.nan)

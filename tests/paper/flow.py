@@ -12,6 +12,7 @@ from kfut_analytics.paper.clock import DAY, HOUR, ManualClock
 from kfut_analytics.paper.engine.exchange import Exchange
 from kfut_analytics.paper.engine.leverage import LeverageError, change_leverage
 from kfut_analytics.paper.engine.liquidation import headroom, pools
+from kfut_analytics.paper.engine.margin import SINGLE_COLLATERAL_WALLETS
 from kfut_analytics.paper.engine.orders import EditRequest, LimitOffset, OrderRequest, Trailing
 from kfut_analytics.paper.engine.preferences import SELF_TRADE_STRATEGIES
 
@@ -26,6 +27,23 @@ DEPOSITS = (
     ("fi_ethusd", "eth", 1.0),
     ("cash", "fee", 2_000.0),
 )
+
+
+def check_wallets(exchange, account):
+    """The identities of api-facts 6.8, and that margin requirements stand in their order."""
+    flex = exchange.flex(account)
+    assert flex.balance_value == sum(holding.value for holding in flex.holdings.values())
+    assert flex.collateral_value == sum(holding.collateral for holding in flex.holdings.values())
+    assert flex.portfolio_value == flex.balance_value + flex.required.pnl
+    assert flex.margin_equity == flex.collateral_value + (flex.required.pnl + flex.required.funding)
+    assert flex.available == flex.margin_equity - flex.required.initial_with_orders
+    singles = [exchange.single(account, wallet) for wallet in SINGLE_COLLATERAL_WALLETS]
+    for single in singles:
+        assert single.portfolio_value == single.balance + single.required.pnl + single.required.funding
+        assert single.available == single.portfolio_value - single.required.initial_with_orders
+    for required in (flex.required, *(single.required for single in singles)):
+        assert 0 <= required.maintenance <= required.initial + 1e-9
+        assert required.initial_with_orders >= required.initial - 1e-9
 
 
 class RandomFlow:
@@ -287,14 +305,7 @@ class RandomFlow:
         exchange = self.exchange
         for account in self.accounts:
             flex = exchange.flex(account)
-            assert flex.balance_value == sum(holding.value for holding in flex.holdings.values())
-            assert flex.collateral_value == sum(holding.collateral for holding in flex.holdings.values())
-            assert flex.portfolio_value == flex.balance_value + flex.required.pnl
-            assert flex.margin_equity == flex.collateral_value + (flex.required.pnl + flex.required.funding)
-            assert flex.available == flex.margin_equity - flex.required.initial_with_orders
-            for required in (flex.required, exchange.single(account, "fi_xbtusd").required):
-                assert 0 <= required.maintenance <= required.initial + 1e-9
-                assert required.initial_with_orders >= required.initial - 1e-9
+            check_wallets(exchange, account)
             for pool in pools(account):
                 room = headroom(exchange.market, account, pool, np.array([exchange.now]))[0]
                 assert room > -1e-6, (account.name, pool.name)

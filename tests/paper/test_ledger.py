@@ -13,8 +13,7 @@ from kfut_analytics.paper.engine.exchange import Exchange
 from kfut_analytics.paper.engine.orders import OrderRequest, Trailing
 
 from .conftest import NOW
-
-WALLETS = ("flex", "fi_xbtusd", "fi_ethusd")
+from .flow import check_wallets
 
 
 def check_ledger(account):
@@ -52,27 +51,10 @@ def check_ledger(account):
         assert cash_leg.realized_pnl == fill.realized_pnl
 
 
-def check_margin(exchange, account):
-    flex = exchange.flex(account)
-    assert flex.balance_value == sum(holding.value for holding in flex.holdings.values())
-    assert flex.collateral_value == sum(holding.collateral for holding in flex.holdings.values())
-    assert flex.portfolio_value == flex.balance_value + flex.required.pnl
-    assert flex.margin_equity == flex.collateral_value + (flex.required.pnl + flex.required.funding)
-    assert flex.available == flex.margin_equity - flex.required.initial_with_orders
-    for wallet in WALLETS[1:]:
-        single = exchange.single(account, wallet)
-        required = single.required
-        assert single.portfolio_value == single.balance + required.pnl + required.funding
-        assert single.available == single.portfolio_value - required.initial_with_orders
-    for required in (flex.required, *(exchange.single(account, wallet).required for wallet in WALLETS[1:])):
-        assert 0 <= required.maintenance <= required.initial
-        assert required.initial_with_orders >= required.initial - 1e-9
-
-
 def test_the_demo_account_reconciles(demo):
     account = demo.accounts["demo"]
     check_ledger(account)
-    check_margin(demo, account)
+    check_wallets(demo, account)
 
 
 def test_the_demo_account_is_worth_looking_at(demo):
@@ -160,5 +142,5 @@ def test_random_order_flow_keeps_the_books(actions):
             )
             if outcome.status != "placed":
                 assert before == (account.balances, len(account.log), len(account.orders))
-        check_margin(exchange, account)
+        check_wallets(exchange, account)
     check_ledger(account)

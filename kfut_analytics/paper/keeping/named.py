@@ -80,7 +80,7 @@ def accounts_folder(home: Home = None) -> Path:
         folder.
     """
     named = home or os.environ.get(HOME_VARIABLE)
-    return (Path(named) if named else platformdirs.user_data_path("kfut_analytics", appauthor=False)) / "paper"
+    return (Path(named).expanduser() if named else platformdirs.user_data_path("kfut_analytics", appauthor=False)) / "paper"
 
 
 def account_path(name: str, home: Home = None) -> Path:

@@ -80,7 +80,8 @@ def accounts_folder(home: Home = None) -> Path:
         folder.
     """
     named = home or os.environ.get(HOME_VARIABLE)
-    return (Path(named).expanduser() if named else platformdirs.user_data_path("kfut_analytics", appauthor=False)) / "paper"
+    folder = Path(named).expanduser() if named else platformdirs.user_data_path("kfut_analytics", appauthor=False)
+    return folder / "paper"
 
 
 def account_path(name: str, home: Home = None) -> Path:

@@ -1,9 +1,11 @@
-"""The multi-collateral wallet's figures as one object."""
+"""What the wallets hold and require, as one object."""
 
 from __future__ import annotations
 
 import html
+import math
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -88,3 +90,43 @@ class Account:
             for label, value in self._lines()
         )
         return f"<table><caption style='text-align:left'>{html.escape(self._title())}</caption>{rows}</table>"
+
+
+class Balances(NamedTuple):
+    """All wallets at one moment: their figures come from one answer of the exchange and fit together.
+
+    Attributes
+    ----------
+    account
+        The multi-collateral wallet's figures.
+    accounts, wallets
+        The tables of these names: balances by wallet and currency, and figures of the single-collateral wallets.
+    """
+
+    account: Account
+    accounts: pd.DataFrame
+    wallets: pd.DataFrame
+
+    def figures(self) -> dict[str, dict[str, float]]:
+        """The exchange's own margin figures by wallet, each in the wallet's currency; NaN where it gives none."""
+        account = self.account
+        found = {
+            "flex": {
+                "equity": account.margin_equity,
+                "initial_margin": account.initial_margin,
+                "initial_margin_with_orders": account.initial_margin_with_orders,
+                "maintenance_margin": account.maintenance_margin,
+                "available_margin": account.available_margin,
+                "portfolio_value": account.portfolio_value,
+            }
+        }
+        for name, wallet in self.wallets.iterrows():
+            found[str(name)] = {
+                "equity": float(wallet["portfolio_value"]),
+                "initial_margin": float(wallet["initial_margin"]),
+                "initial_margin_with_orders": math.nan,
+                "maintenance_margin": float(wallet["maintenance_margin"]),
+                "available_margin": float(wallet["available_funds"]),
+                "portfolio_value": float(wallet["portfolio_value"]),
+            }
+        return found

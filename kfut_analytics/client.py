@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NoReturn
 
 import pandas as pd
 
-from . import orders, settings
-from .account import Account
+from . import orders, settings, snapshots
+from .account import Account, Balances
 from .contracts import is_inverse
 from .errors import (
     ArgumentError,
@@ -94,6 +96,10 @@ class Client:
     def margin_tiers(self) -> pd.DataFrame:
         """Margin tiers of all contracts: symbol, schedule, threshold, unit, initial_margin, maintenance_margin."""
         return self._venue.margin_tiers()
+
+    def account_margin_tiers(self) -> pd.DataFrame:
+        """Margin tiers that the exchange gives as this account's own (schedule ``account``); else empty."""
+        return self._venue.account_margin_tiers()
 
     def tickers(self) -> pd.DataFrame:
         """Quotes of all contracts, indexed by symbol; funding rates are absolute, per contract and hour."""
@@ -263,6 +269,10 @@ class Client:
         """Contracts held in single-collateral wallets, as the wallets themselves list them."""
         return self._venue.wallet_contracts()
 
+    def balances(self) -> Balances:
+        """All wallets at one moment, as ``account``, ``accounts`` and ``wallets`` give them one by one."""
+        return self._venue.balances()
+
     def positions(self) -> pd.DataFrame:
         """Open positions, indexed by symbol, with mark price, notional and unrealised P&L."""
         return self._stamped(self._venue.positions())
@@ -282,6 +292,36 @@ class Client:
     def unwind_queue(self) -> pd.DataFrame:
         """Place in the queue for unwinding, per position; one call costs 200 of the 500 tokens per 10 seconds."""
         return self._venue.unwind_queue()
+
+    def snapshot(self, path: str | os.PathLike[str] | None = None) -> pd.DataFrame:
+        """Keep the margin figures of this moment, for `Margin.history`; called by a schedule, they become a history.
+
+        Parameters
+        ----------
+        path
+            The file to write to; by default one per account in the user's data folder (or that of ``KFUT_HOME``).
+
+        Returns
+        -------
+        DataFrame
+            Table ``margin_history``: what was written, one row per wallet.
+
+        Raises
+        ------
+        ConfigurationError
+            If the file cannot be written.
+        """
+        taken = self._stamped(snapshots.snapshot_of(self._venue.balances(), self._venue.positions()))
+        snapshots.append(path or self._snapshot_store, taken)
+        return taken
+
+    def snapshots(self, path: str | os.PathLike[str] | None = None) -> pd.DataFrame:
+        """What `snapshot` has kept, oldest first (table ``margin_history``)."""
+        return self._stamped(snapshots.read(path or self._snapshot_store))
+
+    @cached_property
+    def _snapshot_store(self) -> Path:
+        return snapshots.store(self.env, self._venue.identity())
 
     # ---- history -----------------------------------------------------------------------------------------------
     # Each walks page after page with a progress bar for a person who waits. Interrupted, it raises FetchInterrupted

@@ -58,6 +58,15 @@ class Column:
     source: str = ""
 
 
+def columns_of(text: str) -> tuple[Column, ...]:
+    """Read columns from lines of ``name | kind | unit | meaning | source, other spelling``; the source may be empty."""
+    columns = []
+    for line in text.strip().splitlines():
+        name, kind, unit, meaning, *source = (part.strip() for part in line.split("|"))
+        columns.append(Column(name, kind, unit, meaning, "".join(source).replace(", ", "|")))  # type: ignore[arg-type]
+    return tuple(columns)
+
+
 @dataclass(frozen=True)
 class Table:
     """A canonical table.

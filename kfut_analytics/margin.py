@@ -1,65 +1,48 @@
-"""Margin usage now: per wallet as the exchange gives it, per position computed from the margin tiers.
+"""An account's margin: usage now, liquidation, stress, what an order would change, funding ahead, history, exposure.
 
 Linear contracts draw on the multi-collateral wallet (``flex``, USD), inverse contracts on a wallet of their own coin
-(``fi_xbtusd``). Sources: api-facts 6.7 and 6.8; Kraken support articles 15579128794772 (schedules) and 4844463246100
-(netting of perpetual and dated positions).
+(``fi_xbtusd``). The account as numbers is in `kfut_analytics.risk.portfolio`. Sources: api-facts 6.4 and 6.7 to 6.9;
+Kraken support articles 15579128794772 (schedules), 4844463246100 (netting of perpetual and dated positions) and
+360022835651 (liquidation).
 """
 
 from __future__ import annotations
 
 import html
-import math
-from collections.abc import Mapping
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from .contracts import MarginTier, is_inverse, margin_requirement, preferred_schedule
+from .account import Account
 from .errors import ArgumentError
-from .pnl import amount
+from .orders import Order
+from .risk import exposure, funding, history, liquidation, picture, stress, usage, what_if, words
+from .risk.picture import Picture
+from .risk.portfolio import FLEX as FLEX
+from .risk.prices import index_candles
+from .risk.what_if import WhatIf
+from .risk.words import percent as percent
+from .times import TimeLike, parse_time
 
 if TYPE_CHECKING:
-    from .account import Account
     from .client import Client
-
-FLEX = "flex"
-"""Name of the multi-collateral wallet."""
-
-_FIGURES = ["equity", "initial_margin", "initial_margin_with_orders", "maintenance_margin", "available_margin"]
-_RATIOS = ["usage", "maintenance_usage", "effective_leverage"]
-_COMPUTED = ["computed_initial_margin", "computed_maintenance_margin"]
-_DIFFERENCES = ["initial_margin_difference", "maintenance_margin_difference"]
-_POSITION_COLUMNS = [
-    "wallet",
-    "currency",
-    "side",
-    "size",
-    "mark_price",
-    "notional",
-    "initial_margin",
-    "maintenance_margin",
-    "share_of_equity",
-    "margin_mode",
-    "max_fixed_leverage",
-    "unrealized_pnl",
-    "pnl_currency",
-]
-_NOTEWORTHY = 0.01  # part of the exchange's own requirement by which ours may differ before a note says so
 
 
 def margin(client: Client, *, schedule: str | None = None) -> Margin:
-    """Take a picture of the account's margin usage.
+    """Take a picture of the account's margin.
 
     Parameters
     ----------
     client
-        The client to ask, now; the result does not change afterwards. All figures of the multi-collateral wallet come
-        from one answer, those of the single-collateral wallets from another.
+        The client to ask, now; the figures do not change afterwards. All figures of the wallets come from one answer.
+        `Margin.what_if`, `Margin.history` and the figures made from candles ask again when they are called.
     schedule
-        Margin schedule such as ``"professional"`` or ``"retail"``; by default retail where the exchange gives one,
-        else professional.
+        Margin schedule such as ``"professional"`` or ``"retail"``; by default the account's own (``"account"``), and
+        where the exchange does not give that, retail where there is one, else professional.
 
     Returns
     -------
@@ -70,84 +53,50 @@ def margin(client: Client, *, schedule: str | None = None) -> Margin:
     ArgumentError
         If no contract has that schedule.
     """
-    tiers = client.margin_tiers()
-    known = sorted(tiers["schedule"].dropna().unique())
-    if schedule is not None and schedule not in known:
-        raise ArgumentError(f"schedule={schedule!r} is not a margin schedule here: use one of {', '.join(known)}")
-    account = client.account()
-    return Margin(
-        env=client.env,
-        account_name=client.account_name,
-        as_of=account.time,
-        account=account,
-        wallets=client.wallets(),
-        positions=client.positions(),
-        tiers=tiers,
-        schedule=schedule,
-    )
+    return Margin(picture.take(client, schedule), client)
 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Margin:
-    """Margin usage at one moment; made by `margin`.
+    """An account's margin at one moment; made by `margin`.
 
     Attributes
     ----------
-    env, account_name
-        Where it comes from.
-    as_of
-        The exchange's time of the figures, UTC.
-    account
-        The multi-collateral wallet's figures, USD.
-    wallets, positions, tiers
-        The canonical tables the figures come from.
-    schedule
-        The margin schedule that was asked for, or None.
+    picture
+        The frames the figures come from.
+    client
+        Who is asked for prices and history.
     """
 
-    env: str
-    account_name: str
-    as_of: pd.Timestamp
-    account: Account
-    wallets: pd.DataFrame
-    positions: pd.DataFrame
-    tiers: pd.DataFrame
-    schedule: str | None = None
+    picture: Picture
+    client: Client | None = None
 
-    @cached_property
-    def _by_position(self) -> pd.DataFrame:
-        ladders = self._ladders()
-        rows = []
-        for symbol, row in self.positions.iterrows():
-            inverse = is_inverse(str(symbol))
-            leverage = None if math.isnan(row["max_fixed_leverage"]) else float(row["max_fixed_leverage"])
-            tiers = ladders.get(str(symbol))
-            unit = float(row["mark_price"]) if inverse else 1.0
-            required = [
-                margin_requirement(row["notional"], tiers, maintenance=maintenance, leverage=leverage) / unit
-                if tiers
-                else math.nan
-                for maintenance in (False, True)
-            ]
-            pair = _pair(str(symbol))
-            rows.append(
-                {
-                    "symbol": symbol,
-                    "wallet": f"fi_{pair.lower()}" if inverse else FLEX,
-                    "currency": pair.removesuffix("USD") if inverse else "USD",
-                    "side": row["side"],
-                    "size": row["size"],
-                    "mark_price": row["mark_price"],
-                    "notional": row["notional"],
-                    "initial_margin": required[0],
-                    "maintenance_margin": required[1],
-                    "margin_mode": row["margin_mode"],
-                    "max_fixed_leverage": row["max_fixed_leverage"],
-                    "unrealized_pnl": row["unrealized_pnl"],
-                    "pnl_currency": row["pnl_currency"],
-                }
-            )
-        return pd.DataFrame(rows).set_index("symbol") if rows else pd.DataFrame()
+    @property
+    def env(self) -> str:
+        """``paper``, ``live`` or ``archive``."""
+        return self.picture.env
+
+    @property
+    def account_name(self) -> str:
+        """Name of the account."""
+        return self.picture.account_name
+
+    @property
+    def as_of(self) -> pd.Timestamp:
+        """The exchange's time of the figures, UTC."""
+        return self.picture.as_of
+
+    @property
+    def account(self) -> Account:
+        """The multi-collateral wallet's figures, USD."""
+        return self.picture.balances.account
+
+    @property
+    def positions(self) -> pd.DataFrame:
+        """The table ``positions``."""
+        return self.picture.positions
+
+    # ---- now ---------------------------------------------------------------------------------------------------
 
     def by_position(self) -> pd.DataFrame:
         """Margin of each position by itself, from the margin tiers at the mark price.
@@ -155,33 +104,19 @@ class Margin:
         Returns
         -------
         DataFrame
-            Index ``symbol``: wallet, currency, side, size, mark_price, notional (USD), initial_margin and
-            maintenance_margin (in ``currency``), share_of_equity (initial margin as a fraction of the wallet's
-            equity), margin_mode, max_fixed_leverage, unrealized_pnl (in ``pnl_currency``), pnl_currency. The largest
-            share comes first. Margins are NaN where the exchange gives no tiers.
+            Table ``margin_positions``, indexed by symbol; the largest share of equity comes first. Margins are NaN
+            where the exchange gives no tiers.
 
         Notes
         -----
         Each tier's rate applies to the part of the value inside that tier (`contracts.margin_requirement`). The sum
         exceeds the exchange's own figure where positions offset each other: see `usage`.
         """
-        text = ["wallet", "currency", "side", "margin_mode", "pnl_currency"]
-        frame = self._by_position.reindex(columns=_POSITION_COLUMNS)
-        equity = self._usage.set_index("account")["equity"]
-        frame["share_of_equity"] = _ratio(frame["initial_margin"], frame["wallet"].map(equity).astype("float64"))
-        frame = frame.astype({name: "str" if name in text else "float64" for name in frame.columns})
-        frame.index = frame.index.astype("str").rename("symbol")
-        frame = frame.sort_values(["share_of_equity", "notional"], ascending=False)
-        frame.attrs["units"] = {
-            "size": "contracts",
-            "mark_price": "quote currency",
-            "notional": "USD",
-            "initial_margin": "currency",
-            "maintenance_margin": "currency",
-            "share_of_equity": "fraction",
-            "unrealized_pnl": "pnl_currency",
-        }
-        return frame
+        return self._by_position.copy()
+
+    @cached_property
+    def _by_position(self) -> pd.DataFrame:
+        return usage.by_position(self.picture)
 
     def usage(self) -> pd.DataFrame:
         """Margin usage per wallet; wallets without money and positions are left out.
@@ -189,137 +124,309 @@ class Margin:
         Returns
         -------
         DataFrame
-            One row per wallet: account, currency, equity, initial_margin, initial_margin_with_orders,
-            maintenance_margin, available_margin (the exchange's own figures, in ``currency``), usage (initial margin
-            over equity), maintenance_usage (maintenance margin over equity; the exchange liquidates at 1),
-            effective_leverage (value of the positions over portfolio value), computed_initial_margin and
-            computed_maintenance_margin (by tiers and with netting), initial_margin_difference and
-            maintenance_margin_difference (the exchange's figure less ours).
+            Table ``margin_usage``, one row per wallet: the exchange's own figures, the same computed from positions,
+            balances, tiers and open orders, and the differences.
 
         Notes
         -----
-        Netting: of the cross-margined positions on one underlying only the larger side, long or short, needs margin;
-        isolated positions are added in full.
+        Netting: of the cross-margined contracts on one underlying only the larger side, long or short, needs margin;
+        isolated positions are added in full. With orders, every contract counts once as if all its buys and once as
+        if all its sells were filled; reduce-only and trigger orders do not count.
         """
         return self._usage.copy()
 
     @cached_property
     def _usage(self) -> pd.DataFrame:
-        held = self._by_position
-        rows = []
-        for name, wallet in self._wallet_figures().items():
-            mine = held[held["wallet"] == name] if len(held) else held
-            if name != FLEX and not len(mine) and not (wallet["equity"] or wallet["initial_margin"]):
-                continue
-            value = (
-                float((mine["notional"] / (mine["mark_price"] if name != FLEX else 1.0)).sum()) if len(mine) else 0.0
-            )
-            initial, maintenance = (_netted(mine, column) for column in ("initial_margin", "maintenance_margin"))
-            rows.append(
-                {
-                    "account": name,
-                    **{key: wallet[key] for key in ["currency", *_FIGURES]},
-                    "usage": _over(wallet["initial_margin"], wallet["equity"]),
-                    "maintenance_usage": _over(wallet["maintenance_margin"], wallet["equity"]),
-                    "effective_leverage": _over(value, wallet["portfolio_value"]),
-                    "computed_initial_margin": initial,
-                    "computed_maintenance_margin": maintenance,
-                    "initial_margin_difference": wallet["initial_margin"] - initial,
-                    "maintenance_margin_difference": wallet["maintenance_margin"] - maintenance,
-                }
-            )
-        frame = pd.DataFrame(rows).astype({"account": "str", "currency": "str"})
-        units = dict.fromkeys([*_FIGURES, *_COMPUTED, *_DIFFERENCES], "currency")
-        frame.attrs["units"] = units | dict.fromkeys(_RATIOS, "fraction")
+        return usage.by_wallet(self.picture)
+
+    # ---- the edge ----------------------------------------------------------------------------------------------
+
+    def liquidation(self) -> pd.DataFrame:
+        """Estimates of where each position is liquidated, and how far that is.
+
+        Returns
+        -------
+        DataFrame
+            Table ``liquidation``, indexed by symbol, nearest first: the price at which this market alone would
+            liquidate, and bankrupt, what the position is liquidated with; the same when everything on its underlying
+            moves together, and when the whole market moves by the same fraction, coins held as collateral included.
+            NaN where no price does. Beside them the exchange's own trigger levels of single-collateral wallets.
+
+        Notes
+        -----
+        Positions and balances are taken as they are: funding to come is left out, and no order is filled on the way.
+        Cross-margined positions of a wallet stand together (``pool`` is the wallet), an isolated one stands on its
+        value at entry over its leverage. See ``attrs["estimate"]``.
+        """
+        return liquidation.liquidation(self.picture.portfolio, self.picture.balances.wallets)
+
+    def liquidation_bounds(self) -> pd.DataFrame:
+        """Between which prices each pool of positions is safe, when one underlying moves or the whole market.
+
+        Returns
+        -------
+        DataFrame
+            Table ``liquidation_bounds``: one row per pool and underlying, and one for the whole market. NaN where
+            there is no bound.
+        """
+        return liquidation.liquidation_bounds(self.picture.portfolio, self.picture.indices)
+
+    # ---- what would be -----------------------------------------------------------------------------------------
+
+    def stress(self, shocks: stress.Shocks | None = None, *, wallet: str | None = None) -> pd.DataFrame:
+        """What price shocks would do to P&L, equity and margin usage, and who would be liquidated first.
+
+        Parameters
+        ----------
+        shocks
+            Fractions, negative for a fall: ``[-0.2, -0.1, 0.1]`` moves everything together. Or by what moves:
+            ``{"XBT": [-0.2, 0.2]}``, and with two entries a two-way table: ``{"XBT": [-0.2, 0.2], "collateral":
+            [-0.3, 0]}``. Targets are ``"market"`` (all contracts and coins), ``"collateral"`` (coins among the
+            balances), an underlying (its contracts and its coin) or one contract; where several fit, the narrowest
+            counts, and ``"collateral"`` decides on all coins. A ladder of the market by default.
+        wallet
+            Only this wallet, in its currency; by default all together, in USD.
+
+        Returns
+        -------
+        DataFrame
+            Table ``stress``, one row per scenario; the index holds the shocks, one level per target. Of a two-way
+            table ``frame["equity"].unstack()`` is the square.
+
+        Raises
+        ------
+        ArgumentError
+            If a target is nothing in this account, or a shock no fraction above -1.
+
+        Notes
+        -----
+        Prices jump and nobody trades or is liquidated on the way; ``first_liquidated`` tells which position would
+        have been, and ``liquidated_at`` how far on a straight way to the shock.
+        """
+        return stress.stress(self.picture.portfolio, shocks, wallet=wallet)
+
+    def what_if(self, orders: Order | Sequence[Order], *, filled: bool = False) -> WhatIf:
+        """The account before and after an order, or several one after the other; nothing is sent.
+
+        Parameters
+        ----------
+        orders
+            Made with ``kfut.Order``.
+        filled
+            Take what the book would not fill at once as filled at the order's own price; otherwise it rests.
+
+        Returns
+        -------
+        WhatIf
+            With ``usage()``, ``positions()`` (liquidation estimates among them) and ``orders()``.
+
+        Raises
+        ------
+        ArgumentError
+            If something else than orders is given.
+        OrderRefused
+            If an order breaks a rule of its contract.
+        NotFoundError
+            If there is no such contract.
+
+        Notes
+        -----
+        The book is asked for now, prices are those of the picture. Fees are those of the lowest volume tier, paid in
+        the contract's currency.
+        """
+        client = self._asked("what_if")
+        return what_if.what_if(self.picture, orders, client.instruments(), client.order_book, filled=filled)
+
+    def funding_forecast(self, hours: float = 24) -> pd.DataFrame:
+        """Funding that each position is expected to pay or receive in the hours to come.
+
+        Parameters
+        ----------
+        hours
+            How far ahead.
+
+        Returns
+        -------
+        DataFrame
+            Table ``funding_forecast``, the dearest first; amounts are negative where the position pays. The rest of
+            this hour counts at its rate, everything after it at the rate predicted for the next one.
+
+        Raises
+        ------
+        ArgumentError
+            If ``hours`` is no time ahead.
+        """
+        return funding.funding_forecast(self.picture, hours)
+
+    # ---- through time ------------------------------------------------------------------------------------------
+
+    def history(
+        self,
+        start: TimeLike = "-30d",
+        end: TimeLike = "now",
+        resolution: str = "1h",
+        *,
+        snapshots: pd.DataFrame | None = None,
+    ) -> pd.DataFrame:
+        """Margin usage through time.
+
+        Parameters
+        ----------
+        start, end
+            Time span.
+        resolution
+            One of 1m 5m 15m 30m 1h 4h 12h 1d.
+        snapshots
+            What was kept at the time, as ``client.snapshots()`` gives it, which is the default.
+
+        Returns
+        -------
+        DataFrame
+            Table ``margin_history``, indexed by time: one row per moment and wallet, rebuilt from the account log and
+            mark-price candles (``source`` is ``rebuilt``), and the snapshots between (``snapshot``, with the
+            exchange's own figures). What a reader must know of it is in ``attrs["notes"]``.
+
+        Raises
+        ------
+        ArgumentError
+            If the span or the resolution makes no sense.
+        VenueError
+            If log or candles cannot be read.
+
+        Notes
+        -----
+        Margin tiers, haircuts and isolated leverage are those of now. Open orders of the past are not rebuilt.
+        """
+        client = self._asked("history")
+        first, last = parse_time(start, name="start", now=self.as_of), parse_time(end, name="end", now=self.as_of)
+        if first > last:
+            raise ArgumentError(f"start={start!r} is later than end={end!r}: exchange them")
+        last = min(last, self.as_of)
+        kept = client.snapshots() if snapshots is None else snapshots
+        frame, notes = history.history(client, self.picture, first, last, resolution)
+        kept = kept[(kept.index >= first) & (kept.index <= last)]
+        if len(kept):
+            frame = pd.concat([frame, kept[frame.columns]]).sort_index(kind="stable")
+        frame.attrs |= {"env": self.env, "notes": list(dict.fromkeys(notes))}
         return frame
+
+    # ---- exposure ----------------------------------------------------------------------------------------------
+
+    def exposure(self, by: exposure.By = "underlying") -> pd.DataFrame:
+        """Long, short, gross and net value of the positions, and the coins held.
+
+        Parameters
+        ----------
+        by
+            ``"underlying"``, ``"kind"`` of contract, or ``"currency"`` of the P&L.
+
+        Returns
+        -------
+        DataFrame
+            Table ``exposure``, the largest gross value first; USD.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such grouping.
+        """
+        return exposure.exposure(self.picture.portfolio, by)
+
+    def concentration(self) -> pd.DataFrame:
+        """How concentrated the gross value is, by each grouping: table ``concentration``."""
+        return exposure.concentration(self.picture.portfolio)
+
+    def correlations(self, window: TimeLike = "-30d", resolution: str = "1h") -> pd.DataFrame:
+        """Correlations of the index prices' returns, of all underlyings in the account.
+
+        Parameters
+        ----------
+        window
+            Where the candles begin; they end now.
+        resolution
+            Of the candles.
+        """
+        names = list(exposure.sensitivities(self.picture.portfolio).index)
+        return self._index_prices(names, window, resolution).pct_change().corr()
+
+    def value_at_risk(
+        self,
+        window: TimeLike = "-30d",
+        resolution: str = "1h",
+        *,
+        horizon: str = "1d",
+        confidence: Sequence[float] = (0.95, 0.99),
+        collateral: bool = True,
+    ) -> pd.DataFrame:
+        """What the account may lose by its correlations: volatility, value at risk and expected shortfall.
+
+        Parameters
+        ----------
+        window
+            Where the candles of index prices begin; they end now.
+        resolution
+            Of the candles.
+        horizon
+            Over which the loss is measured, such as ``"1d"`` or ``"8h"``: a multiple of the resolution.
+        confidence
+            Levels.
+        collateral
+            Whether coins held count as well.
+
+        Returns
+        -------
+        DataFrame
+            Table ``value_at_risk``, USD; window and assumptions are in ``attrs``.
+
+        Raises
+        ------
+        ArgumentError
+            If the horizon is no multiple of the resolution, or a level is not between 0.5 and 1.
+
+        Notes
+        -----
+        Positions stay as they are and every contract moves as its index price does. ``volatility`` scales with the
+        square root of time; ``historical_var`` uses the window's own returns over the horizon, which overlap.
+        """
+        amounts = exposure.sensitivities(self.picture.portfolio, collateral=collateral)
+        steps = _steps(horizon, resolution)
+        prices = self._index_prices(list(amounts.index), window, resolution)
+        unknown = [str(name) for name in amounts.index if name not in prices]
+        frame = exposure.value_at_risk(amounts.drop(unknown), prices, steps, confidence)
+        frame.attrs |= {
+            "window": "" if prices.empty else f"{prices.index[0]:{_MINUTE}} to {prices.index[-1]:{_MINUTE}} UTC",
+            "resolution": resolution,
+            "horizon": horizon,
+            "assumption": "Positions as they are now; every contract moves as its index price; the past is a guide.",
+            "left_out": unknown,
+        }
+        return frame
+
+    def _index_prices(self, names: list[str], window: TimeLike, resolution: str) -> pd.DataFrame:
+        """Closing index prices by underlying, one row per candle."""
+        if resolution not in history.SECONDS:
+            raise ArgumentError(f"resolution={resolution!r} is not one of {', '.join(history.SECONDS)}")
+        start = parse_time(window, name="window", now=self.as_of)
+        client = self._asked("figures from candles")
+        candles = index_candles(client, self.picture, names, resolution, start, self.as_of)
+        return pd.DataFrame({name: frame["close"] for name, frame in candles.items()}).dropna(how="all")
+
+    def _asked(self, what: str) -> Client:
+        if self.client is None:
+            raise ArgumentError(f"{what} asks the exchange, and there is no client here: use kfut.margin(client)")
+        return self.client
+
+    # ---- for people --------------------------------------------------------------------------------------------
 
     def notes(self) -> list[str]:
         """What a reader must know about the quality of the figures, one sentence each; empty when all is well."""
-        notes = []
-        ladders = self._ladders()
-        without = [str(symbol) for symbol in self.positions.index if str(symbol) not in ladders]
-        if without:
-            notes.append(f"There are no margin tiers for {', '.join(without)}: their margin is n/a.")
-        for row in self.usage().to_dict("records"):
-            for name in ("initial_margin", "maintenance_margin"):
-                difference = row[f"{name}_difference"]
-                if abs(difference) > _NOTEWORTHY * max(abs(row[name]), abs(row[f"computed_{name}"])):
-                    notes.append(
-                        f"Wallet {row['account']}: the exchange's {name.replace('_', ' ')} is "
-                        f"{amount(abs(difference), row['currency'])} {row['currency']} "
-                        f"{'above' if difference > 0 else 'below'} the sum by tiers."
-                    )
-        return notes
-
-    def _ladders(self) -> dict[str, list[MarginTier]]:
-        """The tiers of each contract by the wanted schedule."""
-        ladders = {}
-        for symbol, tiers in self.tiers.groupby("symbol"):
-            given = set(tiers["schedule"])
-            schedule = self.schedule or preferred_schedule(given)
-            if schedule in given:
-                columns = ("threshold", "initial_margin", "maintenance_margin")
-                own = tiers.loc[tiers["schedule"] == schedule, list(columns)]
-                ladders[str(symbol)] = [MarginTier(*map(float, values)) for values in own.itertuples(index=False)]
-        return ladders
-
-    def _wallet_figures(self) -> dict[str, dict[str, Any]]:
-        account = self.account
-        figures: dict[str, dict[str, Any]] = {
-            FLEX: {
-                "currency": "USD",
-                "equity": account.margin_equity,
-                "initial_margin": account.initial_margin,
-                "initial_margin_with_orders": account.initial_margin_with_orders,
-                "maintenance_margin": account.maintenance_margin,
-                "available_margin": account.available_margin,
-                "portfolio_value": account.portfolio_value,
-            }
-        }
-        for name, wallet in self.wallets.iterrows():
-            figures[str(name)] = {
-                "currency": wallet["currency"],
-                "equity": wallet["portfolio_value"],
-                "initial_margin": wallet["initial_margin"],
-                "initial_margin_with_orders": math.nan,
-                "maintenance_margin": wallet["maintenance_margin"],
-                "available_margin": wallet["available_funds"],
-                "portfolio_value": wallet["portfolio_value"],
-            }
-        return figures
+        return words.notes_on(self.picture, self._usage)
 
     def _title(self) -> str:
         return f"{self.env.upper()} margin usage, as of {self.as_of:%Y-%m-%d %H:%M:%S} UTC"
 
     def _tables(self) -> list[pd.DataFrame]:
-        """Both tables as text for people."""
-        usage, positions = self.usage(), self.by_position()
-        by_wallet = pd.DataFrame(
-            {
-                label: [_in(row, column) for row in usage.to_dict("records")]
-                for label, column in {
-                    "Equity": "equity",
-                    "Initial margin": "initial_margin",
-                    "Maintenance margin": "maintenance_margin",
-                    "Available": "available_margin",
-                }.items()
-            }
-            | {"Usage": [percent(value) for value in usage["usage"]]},
-            index=pd.Index([f"{row.account} ({row.currency})" for row in usage.itertuples()], dtype=object),
-        )
-        by_position = pd.DataFrame(
-            {
-                "Side": positions["side"].to_numpy(object),
-                "Size": [f"{size:,.10g}" for size in positions["size"]],
-                "Value, USD": [amount(value, "USD") for value in positions["notional"]],
-                "Initial margin": [
-                    f"{_in(row, 'initial_margin')} {row['currency']}" for row in positions.to_dict("records")
-                ],
-                "Share of equity": [percent(share) for share in positions["share_of_equity"]],
-            },
-            index=pd.Index(positions.index.to_numpy(object)),
-        )
-        return [by_wallet, by_position] if len(by_position) else [by_wallet]
+        return words.tables_of(self._usage, self._by_position, self.liquidation())
 
     def __repr__(self) -> str:
         return "\n".join([self._title(), *(table.to_string() for table in self._tables()), *self.notes()])
@@ -330,37 +437,16 @@ class Margin:
         return f"<p><b>{html.escape(self._title())}</b></p>{tables}{notes}"
 
 
-def percent(value: float, *, decimals: int = 1) -> str:
-    """A fraction as text: ``0.123`` is ``12.3 %``, a missing one ``n/a``."""
-    return "n/a" if math.isnan(value) else f"{value * 100:,.{decimals}f} %"
+_MINUTE = "%Y-%m-%d %H:%M"
 
 
-def _pair(symbol: str) -> str:
-    """Underlying of a contract from its symbol: ``XBTUSD`` of ``PF_XBTUSD`` and ``FF_XBTUSD_261225``."""
-    return [*symbol.split("_"), symbol][1]
-
-
-def _netted(positions: pd.DataFrame, column: str) -> float:
-    """Margin of positions in one wallet; NaN if that of any position is not known."""
-    if not len(positions):
-        return 0.0
-    if positions[column].isna().any():
-        return math.nan
-    isolated = positions["margin_mode"] == "isolated"
-    crossed = positions[~isolated]
-    underlying = pd.Series([_pair(str(symbol)) for symbol in crossed.index], index=crossed.index, dtype="str")
-    sides = crossed.groupby([underlying, crossed["side"]])[column].sum()
-    return float(sides.groupby(level=0).max().sum() + positions.loc[isolated, column].sum())
-
-
-def _over(part: float, whole: float) -> float:
-    """Part of the whole; not defined where there is nothing, or less."""
-    return part / whole if whole > 0 else math.nan
-
-
-def _ratio(part: pd.Series[float], whole: pd.Series[float]) -> pd.Series[float]:
-    return part / whole.where(whole > 0)
-
-
-def _in(row: Mapping[Any, Any], column: str) -> str:
-    return amount(float(row[column]), str(row["currency"]))
+def _steps(horizon: str, resolution: str) -> int:
+    """A horizon as a number of candles."""
+    match = re.fullmatch(r"(\d+)([mhd])", str(horizon))
+    seconds = int(match[1]) * {"m": 60, "h": 3600, "d": 86_400}[match[2]] if match else 0
+    step = history.SECONDS.get(resolution, 0)
+    if not seconds or not step or seconds % step:
+        raise ArgumentError(
+            f"horizon={horizon!r} is no multiple of the resolution {resolution!r}: give one such as '1d' or '8h'"
+        )
+    return seconds // step

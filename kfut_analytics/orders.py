@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from . import contracts
@@ -445,24 +446,35 @@ def preview(order: Order, market: Market) -> Preview:
     )
 
 
-def walk_book(order: Order, book: pd.DataFrame, *, inverse: bool) -> tuple[float, float]:
-    """Contracts the book would fill at once and their average price (harmonic for inverse contracts).
+def levels_taken(order: Order, book: pd.DataFrame) -> pd.DataFrame:
+    """The levels of the book that would fill an order at once, best first: those rows with the size that it takes.
 
-    Trigger and post orders fill nothing at once; a limit price bounds the walk; an order type that must fill whole
-    (fok) fills nothing when the book is too thin.
+    Trigger and post orders take nothing at once; a limit price bounds the walk; an order type that must fill whole
+    (fok) takes nothing when the book is too thin.
     """
-    if order.order_type in TRIGGER_TYPES or order.order_type == "post":
-        return 0.0, math.nan
     levels = book[book["side"] == ("ask" if order.side == "buy" else "bid")]
+    if order.order_type in TRIGGER_TYPES or order.order_type == "post":
+        return levels.iloc[:0]
     if order.limit_price is not None:
         limit = float(order.limit_price)
         levels = levels[levels["price"] <= limit] if order.side == "buy" else levels[levels["price"] >= limit]
-    taken = (levels["cumulative_size"].clip(upper=float(order.size)).diff()).fillna(levels["size"]).clip(lower=0.0)
-    taken = taken.clip(upper=float(order.size))
-    filled = float(taken.sum())
-    if filled <= 0 or (order.order_type == "fok" and filled < float(order.size)):
+    left = float(order.size) - (levels["cumulative_size"] - levels["size"])
+    taken = levels.assign(size=np.minimum(left.clip(lower=0.0), levels["size"]))
+    taken = taken[taken["size"] > 0]
+    if order.order_type == "fok" and taken["size"].sum() < float(order.size):
+        return taken.iloc[:0]
+    return taken
+
+
+def walk_book(order: Order, book: pd.DataFrame, *, inverse: bool) -> tuple[float, float]:
+    """Contracts the book would fill at once and their average price (harmonic for inverse contracts).
+
+    No price where it fills nothing; see `levels_taken`.
+    """
+    levels = levels_taken(order, book)
+    if not len(levels):
         return 0.0, math.nan
-    return filled, average_price(taken, levels["price"], inverse=inverse)
+    return float(levels["size"].sum()), average_price(levels["size"], levels["price"], inverse=inverse)
 
 
 def average_price(sizes: Iterable[float], prices: Iterable[float], *, inverse: bool) -> float:

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import pandas as pd
 
+from . import risk_tables
 from .columns import Array as Array
 from .columns import Column as Column
 from .columns import Table as Table
+from .columns import columns_of
 from .columns import convert as convert
 from .errors import ArgumentError
 
-
-def _columns(text: str) -> tuple[Column, ...]:
-    """Read columns from lines of ``name | kind | unit | meaning | source, other spelling``."""
-    columns = []
-    for line in text.strip().splitlines():
-        name, kind, unit, meaning, source = (part.strip() for part in line.split("|"))
-        columns.append(Column(name, kind, unit, meaning, source.replace(", ", "|")))  # type: ignore[arg-type]
-    return tuple(columns)
-
-
 INSTRUMENTS = Table(
     "instruments",
-    _columns("""
+    columns_of("""
 symbol | str | | contract, upper case | symbol
 type | str | | flexible_futures (linear) or futures_inverse; others may appear | type
 pair | str | | base and quote | pair
@@ -56,9 +48,9 @@ maker_protection_millis | float | ms | delay that protects makers | makerProtect
 
 MARGIN_TIERS = Table(
     "margin_tiers",
-    _columns("""
+    columns_of("""
 symbol | str | | contract | symbol
-schedule | str | | professional, retail, or platform/schedule | 
+schedule | str | | professional, retail, platform/schedule, or account: the one of this account | 
 threshold | float | see unit | lower bound of the tier | contracts, numNonContractUnits
 unit | str | | contracts (1 USD each) or quote (quote currency notional) | 
 initial_margin | float | fraction | initial margin inside the tier | initialMargin
@@ -68,7 +60,7 @@ maintenance_margin | float | fraction | maintenance margin inside the tier | mai
 
 TICKERS = Table(
     "tickers",
-    _columns("""
+    columns_of("""
 symbol | str | | contract, upper case | symbol
 tag | str | | perpetual, month, quarter, semiannual, … | tag
 pair | str | | base and quote | pair
@@ -99,7 +91,7 @@ post_only | bool | | only post orders are accepted | postOnly
 
 INDICES = Table(
     "indices",
-    _columns("""
+    columns_of("""
 symbol | str | | index, lower case: in_ real-time, rr_ reference rate | symbol
 last | float | quote currency | index value | last
 last_time | time | UTC | time of the value | lastTime
@@ -109,7 +101,7 @@ last_time | time | UTC | time of the value | lastTime
 
 ORDER_BOOK = Table(
     "order_book",
-    _columns("""
+    columns_of("""
 side | str | | bid or ask | 
 price | float | quote currency | price level | 
 size | float | contracts | size at the level | 
@@ -119,7 +111,7 @@ cumulative_size | float | contracts | size up to and including the level |
 
 ACCOUNTS = Table(
     "accounts",
-    _columns("""
+    columns_of("""
 account | str | | wallet: cash, flex, fi_xbtusd, … | 
 type | str | | cashAccount, multiCollateralMarginAccount or marginAccount | type
 currency | str | | currency, upper case | 
@@ -132,7 +124,7 @@ available | float | currency | free for withdrawal or new margin | available, au
 
 WALLETS = Table(
     "wallets",
-    _columns("""
+    columns_of("""
 account | str | | single-collateral wallet | 
 currency | str | | its currency, upper case | currency
 portfolio_value | float | currency | balance and unrealised P&L | auxiliary.pv
@@ -154,7 +146,7 @@ termination_trigger | float | quote currency | price at which termination starts
 
 WALLET_CONTRACTS = Table(
     "wallet_contracts",
-    _columns("""
+    columns_of("""
 account | str | | single-collateral wallet | 
 symbol | str | | contract held in it | balances
 signed_size | float | contracts | position, negative when short | balances
@@ -163,7 +155,7 @@ signed_size | float | contracts | position, negative when short | balances
 
 POSITIONS = Table(
     "positions",
-    _columns("""
+    columns_of("""
 symbol | str | | contract | symbol
 side | str | | long or short | side
 size | float | contracts | size, positive | size
@@ -183,7 +175,7 @@ fill_time | time | UTC | time of the opening fill, deprecated by the exchange | 
 
 OPEN_ORDERS = Table(
     "open_orders",
-    _columns("""
+    columns_of("""
 order_id | str | | the exchange's id | order_id
 cli_ord_id | str | | the client's id | cliOrdId, cli_ord_id
 symbol | str | | contract | symbol
@@ -205,7 +197,7 @@ last_update_time | time | UTC | last change | lastUpdateTime
 
 FILLS = Table(
     "fills",
-    _columns("""
+    columns_of("""
 fill_id | str | | the execution's id | fill_id
 time | time | UTC | time of the fill | fillTime
 symbol | str | | contract | symbol
@@ -224,7 +216,7 @@ realized_funding | float | P&L currency of the contract | funding realised with 
 
 ACCOUNT_LOG = Table(
     "account_log",
-    _columns("""
+    columns_of("""
 id | int | | entry number, from 1 | id
 time | time | UTC | time of the entry | date
 info | str | | kind of the entry: futures trade, funding rate change, transfer, … | info
@@ -257,7 +249,7 @@ conversion_fee | float | percent | fee of a conversion | conversion_fee
 
 CANDLES = Table(
     "candles",
-    _columns("""
+    columns_of("""
 time | time | UTC | start of the candle | time
 open | float | quote currency | first price | open
 high | float | quote currency | highest price | high
@@ -270,7 +262,7 @@ volume | float | contracts | traded; 0 and meaningless for mark and spot | volum
 
 EXECUTIONS = Table(
     "executions",
-    _columns("""
+    columns_of("""
 execution_id | str | | the execution, the same as fill_id and the account log's execution_id | execution.uid
 time | time | UTC | time of the execution | execution.timestamp, timestamp
 symbol | str | | contract | order.tradeable
@@ -297,7 +289,7 @@ event_id | str | | the event | uid
 
 ORDER_HISTORY = Table(
     "order_history",
-    _columns("""
+    columns_of("""
 event_id | str | | the event | uid
 time | time | UTC | time of the event | timestamp
 event | str | | OrderPlaced, OrderUpdated, OrderCancelled, OrderRejected, … | 
@@ -324,7 +316,7 @@ origin | str | | where the order came from | origin
 
 TRIGGER_HISTORY = Table(
     "trigger_history",
-    _columns("""
+    columns_of("""
 event_id | str | | the event | uid
 time | time | UTC | time of the event | timestamp
 event | str | | OrderTriggerPlaced, OrderTriggerActivated, OrderTriggerCancelled, … | 
@@ -354,7 +346,7 @@ origin | str | | where the order came from | origin
 
 POSITION_HISTORY = Table(
     "position_history",
-    _columns("""
+    columns_of("""
 event_id | str | | the event | uid
 time | time | UTC | time of the event | update.timestamp, timestamp
 symbol | str | | contract | update.tradeable
@@ -381,7 +373,7 @@ open_time | time | UTC | when the position was opened, the same on all its parti
 
 TRADES = Table(
     "trades",
-    _columns("""
+    columns_of("""
 trade_id | str | | the execution | execution.uid, uid
 time | time | UTC | time of the trade | execution.timestamp, time
 symbol | str | | contract | 
@@ -397,7 +389,7 @@ type | str | | fill, liquidation, assignment, termination or block | type
 
 FUNDING_RATES = Table(
     "funding_rates",
-    _columns("""
+    columns_of("""
 time | time | UTC | start of the period | timestamp
 funding_rate | float | currency per contract and hour | absolute rate; longs pay when positive | fundingRate
 relative_funding_rate | float | fraction per hour | rate relative to the index price | relativeFundingRate
@@ -407,7 +399,7 @@ relative_funding_rate | float | fraction per hour | rate relative to the index p
 
 INSTRUMENT_STATUS = Table(
     "instrument_status",
-    _columns("""
+    columns_of("""
 symbol | str | | contract | tradeable
 dislocated | bool | | price is dislocated | experiencingDislocation
 dislocation_direction | str | | above or below its bounds | priceDislocationDirection
@@ -419,7 +411,7 @@ initial_margin_multiplier | float | | factor on initial margin in extreme volati
 
 FEE_SCHEDULES = Table(
     "fee_schedules",
-    _columns("""
+    columns_of("""
 fee_schedule_uid | str | | schedule | uid
 name | str | | its name | name
 volume_usd | float | USD | 30-day volume from which the tier applies | usdVolume
@@ -430,7 +422,7 @@ taker_fee | float | percent | fee of a taker | takerFee
 
 LEVERAGE_PREFERENCES = Table(
     "leverage_preferences",
-    _columns("""
+    columns_of("""
 symbol | str | | contract with isolated margin | symbol
 max_leverage | float | | its fixed leverage | maxLeverage
 """),
@@ -439,7 +431,7 @@ max_leverage | float | | its fixed leverage | maxLeverage
 
 PNL_PREFERENCES = Table(
     "pnl_preferences",
-    _columns("""
+    columns_of("""
 symbol | str | | contract | symbol
 pnl_currency | str | | currency its profits are paid in | pnlCurrency
 """),
@@ -448,7 +440,7 @@ pnl_currency | str | | currency its profits are paid in | pnlCurrency
 
 NOTIFICATIONS = Table(
     "notifications",
-    _columns("""
+    columns_of("""
 effective_time | time | UTC | when it takes effect | effectiveTime
 type | str | | new_feature, bug_fix, settlement, general, maintenance or market | type
 priority | str | | low, medium or high | priority
@@ -459,7 +451,7 @@ expected_downtime_minutes | float | minutes | expected downtime | expectedDownti
 
 UNWIND_QUEUE = Table(
     "unwind_queue",
-    _columns("""
+    columns_of("""
 symbol | str | | contract | symbol
 percentile | float | percent | place in the queue for unwinding; 100 is first | percentile
 """),
@@ -468,7 +460,7 @@ percentile | float | percent | place in the queue for unwinding; 100 is first | 
 
 ORDER_STATUS = Table(
     "order_status",
-    _columns("""
+    columns_of("""
 order_id | str | | order | order.orderId
 cli_ord_id | str | | the client's id | order.cliOrdId
 status | str | | ENTERED_BOOK, FULLY_EXECUTED, REJECTED, CANCELLED, TRIGGER_PLACED, … | status
@@ -516,6 +508,7 @@ TABLES = {
         PNL_PREFERENCES,
         NOTIFICATIONS,
         UNWIND_QUEUE,
+        *risk_tables.TABLES,
     )
 }
 """All canonical tables by name."""

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
+import platformdirs
+
 from .errors import ArgumentError, ConfigurationError, CredentialsError, CredentialsWarning
 
 LIVE_URL = "https://futures.kraken.com"
@@ -28,6 +30,16 @@ KEY_VARIABLES = (
 
 KEYRING_SERVICE = "kfut_analytics"
 """Service name in the system's keyring; the user names are ``api_key`` and ``api_secret``."""
+
+
+HOME_VARIABLE = "KFUT_HOME"
+"""Variable of the environment that names the folder for everything that is kept."""
+
+
+def data_folder() -> Path:
+    """The folder for what is kept: the one that ``KFUT_HOME`` names, else the user's data folder."""
+    named = os.environ.get(HOME_VARIABLE)
+    return Path(named) if named else platformdirs.user_data_path("kfut_analytics", appauthor=False)
 
 
 class Secret:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import pandas as pd
 
-from .account import Account
+from .account import Account, Balances
 from .orders import CancelResult, Order, OrderResult
 
 
@@ -23,6 +23,10 @@ class Venue(Protocol):
 
     def margin_tiers(self) -> pd.DataFrame:
         """Every tier of every margin schedule."""
+        ...
+
+    def account_margin_tiers(self) -> pd.DataFrame:
+        """Every tier of the account's own margin schedule; empty where the exchange gives none."""
         ...
 
     def tickers(self) -> pd.DataFrame:
@@ -92,6 +96,10 @@ class Venue(Protocol):
 
     def account(self) -> Account:
         """Figures of the multi-collateral wallet."""
+        ...
+
+    def balances(self) -> Balances:
+        """All wallets, from one answer."""
         ...
 
     def positions(self) -> pd.DataFrame:
@@ -168,6 +176,10 @@ class Venue(Protocol):
 
     def cancel_all(self, symbol: str | None) -> CancelResult:
         """Cancel all orders, or those of one contract."""
+        ...
+
+    def identity(self) -> str:
+        """Tells the account from every other one of the same environment."""
         ...
 
     def close(self) -> None:

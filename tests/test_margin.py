@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from kfut_analytics import schema
-from kfut_analytics.account import Account
+from kfut_analytics.account import Account, Balances
 from kfut_analytics.errors import ArgumentError
 from kfut_analytics.margin import margin, percent
 
@@ -72,15 +72,35 @@ def wallets(**figures) -> pd.DataFrame:
     return schema.WALLETS.frame({name: [value] for name, value in (base | figures).items()})
 
 
-def client(held, *, account=ACCOUNT, coin_wallets=None):
-    return SimpleNamespace(
-        env="paper",
-        account_name="demo",
-        account=lambda: account,
-        positions=lambda: held,
-        wallets=lambda: wallets() if coin_wallets is None else coin_wallets,
-        margin_tiers=tiers,
+def accounts(usd=39_500.0, **coins) -> pd.DataFrame:
+    """The multi-collateral wallet holds USD; balances of other wallets by name and (currency, quantity)."""
+    rows = [("flex", "USD", usd, usd, usd), *((name, *held, None, None) for name, held in coins.items())]
+    names = ("account", "currency", "quantity", "value_usd", "collateral_usd")
+    return schema.ACCOUNTS.frame(dict(zip(names, zip(*rows, strict=True), strict=True)))
+
+
+def orders(*rows) -> pd.DataFrame:
+    """Rows of symbol, side, size, type, trigger price, reduce only."""
+    names = ("symbol", "side", "unfilled_size", "order_type", "stop_price", "reduce_only")
+    return schema.OPEN_ORDERS.frame({name: [row[place] for row in rows] for place, name in enumerate(names)})
+
+
+def client(held, *, account=ACCOUNT, coin_wallets=None, balances=None, **frames):
+    held_now = Balances(
+        account, accounts() if balances is None else balances, wallets() if coin_wallets is None else coin_wallets
     )
+    given = {
+        "positions": held,
+        "balances": held_now,
+        "margin_tiers": tiers(),
+        "account_margin_tiers": schema.MARGIN_TIERS.frame({}),
+        "leverage_preferences": schema.LEVERAGE_PREFERENCES.frame({}),
+        "instrument_status": schema.INSTRUMENT_STATUS.frame({}),
+        "open_orders": schema.OPEN_ORDERS.frame({}),
+        "tickers": schema.TICKERS.frame({}),
+    } | frames
+    asked = {name: lambda frame=frame: frame for name, frame in given.items()}
+    return SimpleNamespace(env="paper", account_name="demo", **asked)
 
 
 def test_by_position_by_hand():

@@ -199,6 +199,16 @@ def margin_tiers(body: Mapping[str, Any]) -> pd.DataFrame:
     for item in rows(body, "instruments"):
         symbol = item.get("symbol")
         found += [(symbol, name, level) for name, levels in _schedules(item).items() for level in levels]
+    return _tiers(found)
+
+
+def account_margin_tiers(body: Mapping[str, Any]) -> pd.DataFrame:
+    """Frame ``margin_tiers`` of the account's own schedule, from the answer of ``/trading/instruments``."""
+    items = rows(body, "instruments")
+    return _tiers([(item.get("symbol"), "account", level) for item in items for level in _levels(item, "marginLevels")])
+
+
+def _tiers(found: list[tuple[Any, str, Row]]) -> pd.DataFrame:
     data = columns(schema.MARGIN_TIERS, [level for _, _, level in found])
     data["symbol"] = upper(symbol for symbol, _, _ in found)
     data["schedule"] = [name for _, name, _ in found]

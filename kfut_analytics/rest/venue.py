@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from .. import schema
-from ..account import Account
+from ..account import Account, Balances
 from ..contracts import plain, to_decimal
-from ..errors import ArgumentError, FetchInterrupted, VenueError
+from ..errors import ArgumentError, FetchInterrupted, InvalidRequestError, NotFoundError, VenueError
 from ..orders import CancelResult, Order, OrderResult
 from ..settings import KeyInfo
 from ..times import epoch_s
@@ -47,6 +47,14 @@ class RestVenue:
     def margin_tiers(self) -> pd.DataFrame:
         """Frame ``margin_tiers``."""
         return decode.margin_tiers(self._fetch_instruments())
+
+    def account_margin_tiers(self) -> pd.DataFrame:
+        """Frame ``margin_tiers`` of the account's own schedule; empty where the exchange gives none."""
+        try:
+            return decode.account_margin_tiers(self._session.request(endpoints.OPERATIONS["trading_instruments"]))
+        except (NotFoundError, InvalidRequestError) as error:
+            _log.info("no margin tiers of the account's own: %s", error)
+            return schema.MARGIN_TIERS.frame({})
 
     def _fetch_instruments(self) -> dict[str, Any]:
         body = self._session.request(endpoints.INSTRUMENTS)
@@ -188,6 +196,11 @@ class RestVenue:
         """The multi-collateral wallet's figures."""
         return decode.account(self._session.request(endpoints.ACCOUNTS), self._env)
 
+    def balances(self) -> Balances:
+        """All wallets, from one answer."""
+        body = self._session.request(endpoints.ACCOUNTS)
+        return Balances(decode.account(body, self._env), decode.accounts(body), decode.wallets(body))
+
     def positions(self) -> pd.DataFrame:
         """Frame ``positions``; without tickers the mark price is missing, the positions are not."""
         body = self._session.request(endpoints.OPEN_POSITIONS)
@@ -304,6 +317,18 @@ class RestVenue:
         body = self._session.request(endpoints.OPERATIONS["check_key"])
         permissions = decode.container(body, "permissions", dict)
         return KeyInfo(*(decode.text(permissions.get(name)) or "unknown" for name in ("general", "transfer")))
+
+    def identity(self) -> str:
+        """The account's uid; that of a paper account may come again, with another time of opening.
+
+        Raises
+        ------
+        DecodeError
+            If the exchange does not say which account the key belongs to.
+        """
+        body = self._session.request(endpoints.OPERATIONS["check_key"])
+        uid: str = decode.container(body, "accountUid", str)
+        return uid if self._env == "live" else f"{uid}-{decode.text(body.get('createdAt'))}"
 
     def call(self, operation: str, **params: Any) -> dict[str, Any]:
         """Any operation of the API by its name in the table, with its own parameters; the answer's JSON.

@@ -21,12 +21,13 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from kfut_analytics import plots, schema
-from kfut_analytics.account import Account
+from kfut_analytics.account import Account, Balances
 from kfut_analytics.errors import ArgumentError
 from kfut_analytics.margin import Margin
 from kfut_analytics.plots.style import THEMES, plain_number
 from kfut_analytics.plots.thin import thin
 from kfut_analytics.pnl import pnl
+from kfut_analytics.risk.picture import Picture
 
 START = pd.Timestamp("2026-11-01T00:00:00Z")
 
@@ -71,6 +72,7 @@ def usage(*held: tuple[str, float, float], equity: float = 10_000.0, env: str = 
             "symbol": symbols,
             "side": ["long" if size > 0 else "short" for _, size, _ in held],
             "size": [abs(size) for _, size, _ in held],
+            "signed_size": [size for _, size, _ in held],
             "mark_price": [mark for _, _, mark in held],
             "notional": [abs(size) * mark for _, size, mark in held],
             "margin_mode": ["cross"] * len(held),
@@ -83,7 +85,8 @@ def usage(*held: tuple[str, float, float], equity: float = 10_000.0, env: str = 
         initial_margin=total * 0.1, initial_margin_with_orders=total * 0.1, maintenance_margin=total * 0.05,
         available_margin=equity - total * 0.1,
     )  # fmt: skip
-    return Margin(env, "demo", START, account, schema.WALLETS.frame({}), positions, tiers)
+    balances = Balances(account, schema.ACCOUNTS.frame({}), schema.WALLETS.frame({}))
+    return Margin(Picture(env, "demo", START, balances, positions, tiers))
 
 
 def texts(ax) -> str:

@@ -14,7 +14,7 @@ import pytest
 
 import kfut_analytics as kfut
 from kfut_analytics import schema
-from kfut_analytics.account import Account
+from kfut_analytics.account import Account, Balances
 from kfut_analytics.errors import ArgumentError
 from kfut_analytics.pnl import amount
 from kfut_analytics.report import build, render, report
@@ -141,8 +141,16 @@ def client(**changes):
     made = SimpleNamespace(env="live", account_name="f92fc7de-2fce-4265-b806-4f3c1efb37ee", starts=starts)
     made.account = lambda: frames.get("account", account)
     made.account_log = lambda start=None: starts.append(start) or frames["account_log"]
-    for name in ("accounts", "wallets", "positions", "open_orders", "margin_tiers"):
+    made.balances = lambda: Balances(made.account(), frames["accounts"], frames["wallets"])
+    for name in ("accounts", "positions", "open_orders", "margin_tiers"):
         setattr(made, name, lambda name=name: frames[name])
+    for name, table in {
+        "account_margin_tiers": schema.MARGIN_TIERS,
+        "leverage_preferences": schema.LEVERAGE_PREFERENCES,
+        "instrument_status": schema.INSTRUMENT_STATUS,
+        "tickers": schema.TICKERS,
+    }.items():
+        setattr(made, name, lambda table=table: table.frame({}))
     return made
 
 

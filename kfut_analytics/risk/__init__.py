@@ -1,0 +1,1 @@
+"""What `kfut_analytics.margin` stands on: an account as numbers, liquidation, stress, exposure, history."""

@@ -21,8 +21,10 @@ from .contracts import is_inverse
 from .errors import (
     ArgumentError,
     AuthenticationError,
+    ConfigurationError,
     ConnectionFailed,
     CredentialsError,
+    DecodeError,
     ExchangeError,
     InvalidRequestError,
     NotFoundError,
@@ -309,7 +311,7 @@ class Client:
         Raises
         ------
         ConfigurationError
-            If the file cannot be written.
+            If the file cannot be written, or it is not known whose it should be.
         """
         taken = self._stamped(snapshots.snapshot_of(self._venue.balances(), self._venue.positions()))
         snapshots.append(path or self._snapshot_store, taken)
@@ -321,7 +323,12 @@ class Client:
 
     @cached_property
     def _snapshot_store(self) -> Path:
-        return snapshots.store(self.env, self._venue.identity())
+        try:
+            return snapshots.store(self.env, self._venue.identity())
+        except DecodeError as error:
+            raise ConfigurationError(
+                f"the exchange does not say which account this is: give a path for its snapshots ({error})"
+            ) from error
 
     # ---- history -----------------------------------------------------------------------------------------------
     # Each walks page after page with a progress bar for a person who waits. Interrupted, it raises FetchInterrupted

@@ -17,8 +17,8 @@ from kfut_analytics.margin import margin, percent
 TIME = pd.Timestamp("2026-11-22T08:00:00Z")
 
 ACCOUNT = Account(
-    env="paper", time=TIME, balance_value=40_000.0, portfolio_value=41_000.0, collateral_value=39_500.0,
-    unrealized_pnl=1_000.0, unrealized_funding=-2.0, total_unrealized=998.0, total_unrealized_as_margin=998.0,
+    env="paper", time=TIME, balance_value=41_000.0, portfolio_value=41_000.0, collateral_value=40_498.0,
+    unrealized_pnl=0.0, unrealized_funding=0.0, total_unrealized=0.0, total_unrealized_as_margin=0.0,
     margin_equity=40_498.0, initial_margin=2_800.0, initial_margin_with_orders=3_000.0, maintenance_margin=1_400.0,
     available_margin=37_498.0,
 )  # fmt: skip
@@ -72,9 +72,9 @@ def wallets(**figures) -> pd.DataFrame:
     return schema.WALLETS.frame({name: [value] for name, value in (base | figures).items()})
 
 
-def accounts(usd=39_500.0, **coins) -> pd.DataFrame:
-    """The multi-collateral wallet holds USD; balances of other wallets by name and (currency, quantity)."""
-    rows = [("flex", "USD", usd, usd, usd), *((name, *held, None, None) for name, held in coins.items())]
+def accounts(worth=41_000.0, collateral=40_498.0, **coins) -> pd.DataFrame:
+    """The multi-collateral wallet holds USDT; balances of other wallets by name and (currency, quantity)."""
+    rows = [("flex", "USDT", worth, worth, collateral), *((name, *held, None, None) for name, held in coins.items())]
     names = ("account", "currency", "quantity", "value_usd", "collateral_usd")
     return schema.ACCOUNTS.frame(dict(zip(names, zip(*rows, strict=True), strict=True)))
 
@@ -175,7 +175,7 @@ def test_empty_wallets_are_left_out():
 
 def test_no_positions_and_no_equity():
     broke = replace(ACCOUNT, margin_equity=-5.0, portfolio_value=0.0, initial_margin=0.0, maintenance_margin=0.0)
-    result = margin(client(positions(), account=broke))
+    result = margin(client(positions(), account=broke, balances=accounts(-5.0, -5.0)))
     full = margin(client(positions(("PF_XBTUSD", 1.0, 50_000.0, None)))).by_position()
     empty = result.by_position()
     assert empty.empty

@@ -105,14 +105,15 @@ def value_at_risk(
     for level in confidence:
         worst = float(np.quantile(made, 1 - level)) if len(made) else 0.0 if not len(exposures) else math.nan
         beyond = made[made <= worst]
+        shortfall = float(beyond.mean()) if len(beyond) else worst
         rows.append(
             {
                 "confidence": float(level),
                 "volatility": volatility,
                 "undiversified_volatility": undiversified,
                 "parametric_var": NormalDist().inv_cdf(level) * volatility,
-                "historical_var": max(0.0, -worst),
-                "expected_shortfall": max(0.0, -float(beyond.mean())) if len(beyond) else max(0.0, -worst),
+                "historical_var": float(np.maximum(0.0, -worst)),
+                "expected_shortfall": float(np.maximum(0.0, -shortfall)),
                 "observations": len(made),
             }
         )

@@ -39,7 +39,7 @@ HOME_VARIABLE = "KFUT_HOME"
 def data_folder() -> Path:
     """The folder for what is kept: the one that ``KFUT_HOME`` names, else the user's data folder."""
     named = os.environ.get(HOME_VARIABLE)
-    return Path(named) if named else platformdirs.user_data_path("kfut_analytics", appauthor=False)
+    return Path(named).expanduser() if named else platformdirs.user_data_path("kfut_analytics", appauthor=False)
 
 
 class Secret:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 
 import kfut_analytics as kfut
-from kfut_analytics.paper.auth import ApiKey
 from kfut_analytics.paper.clock import HOUR, ManualClock
-from kfut_analytics.paper.exchange import Exchange
-from kfut_analytics.paper.leverage import change_leverage
-from kfut_analytics.paper.orders import OrderRequest
+from kfut_analytics.paper.engine.exchange import Exchange
+from kfut_analytics.paper.engine.leverage import change_leverage
+from kfut_analytics.paper.engine.orders import OrderRequest
 from kfut_analytics.paper.server import PaperServer
+from kfut_analytics.paper.wire.auth import ApiKey
 from tests.paper.scripted import ScriptedMarket
 
 START = 1_795_334_400.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kfut_analytics.errors import ArgumentError
-from kfut_analytics.paper.simulated import SimulatedMarket
+from kfut_analytics.paper.market.simulated import SimulatedMarket
 
 from .accounts import contract_like
 from .stage import START, Stage

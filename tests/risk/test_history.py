@@ -12,7 +12,7 @@ import pytest
 from kfut_analytics import schema
 from kfut_analytics.errors import ArgumentError
 from kfut_analytics.paper.clock import DAY, HOUR
-from kfut_analytics.paper.simulated import SimulatedMarket
+from kfut_analytics.paper.market.simulated import SimulatedMarket
 from kfut_analytics.risk.history import sampled
 from kfut_analytics.risk_tables import MARGIN_HISTORY
 

@@ -11,7 +11,7 @@ import pytest
 
 from kfut_analytics import schema
 from kfut_analytics.account import Account, Balances
-from kfut_analytics.paper.states import MarketState
+from kfut_analytics.paper.engine.states import MarketState
 from kfut_analytics.risk.picture import Picture
 from kfut_analytics.risk.usage import FIGURES
 

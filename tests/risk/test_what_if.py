@@ -10,7 +10,7 @@ import pytest
 
 import kfut_analytics as kfut
 from kfut_analytics.errors import ArgumentError, NotFoundError, OrderRefused
-from kfut_analytics.paper.simulated import SimulatedMarket
+from kfut_analytics.paper.market.simulated import SimulatedMarket
 
 from .accounts import a_portfolio, contract_like
 from .stage import START, Stage

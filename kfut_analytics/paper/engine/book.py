@@ -158,12 +158,20 @@ class Book:
 
     # Quotes of the participants ---------------------------------------------------------------------------------
 
-    def take_quote(self, side: Side, quote: Maker, size: float) -> None:
-        """An order of ``side`` has taken a size from a quote; the participants need some time to renew it."""
+    def take_quote(self, side: Side, quote: Maker, size: float, *, is_missed: bool) -> None:
+        """An order of ``side`` has taken a size from a quote.
+
+        Parameters
+        ----------
+        is_missed
+            Whether the participants need some time to renew it. They do not reckon with orders of accounts, while
+            what they quote next tells of their own trades.
+        """
         quote.size = round(quote.size - size, 10)
         if quote.size <= 0:
             self._quotes[opposite(side)].remove(quote)
-        self._taken[side] += size
+        if is_missed:
+            self._taken[side] += size
 
     def withdraw_quotes(self) -> dict[Side, dict[float, int]]:
         """Take all quotes off; gives the places that they had, by side and price."""

@@ -164,7 +164,7 @@ def carry_out(exchange: Exchange, account: Account, order: Order, planned: Plan,
         book_side(exchange, account, order, execution, terms)
         if maker.account is None or maker.order is None:
             exchange.participants.book(contract, -order.sign * size, execution, COUNTERPARTY)
-            book.take_quote(order.side, maker, size)
+            book.take_quote(order.side, maker, size, is_missed=True)
         else:
             fill_waiting(exchange, maker.account, maker.order, execution)
         events.append(Executed(execution.uid, maker.price, size, before))
@@ -207,7 +207,7 @@ def participants_take(
         if maker.order is None or maker.account is None:
             if quotes:
                 taken = round(min(left, maker.size), 10)
-                book.take_quote(side, maker, taken)
+                book.take_quote(side, maker, taken, is_missed=False)
                 left = round(left - taken, 10)
             continue
         offered = round(min(left, available(maker.account, maker.order)), 10)

@@ -79,6 +79,7 @@ class LiveMarket:
         self._half_spreads: dict[str, float] = {}
         self._flow: dict[str, deque[tuple[float, Trade]]] = {}
         self._rates: dict[str, dict[float, float]] = {}
+        self._settlements: dict[str, float] = {}
         self._past_rates: dict[str, tuple[float, dict[float, float]]] = {}
         try:
             self._feed = Feed(self._source, every=every, patience=patience)
@@ -177,7 +178,7 @@ class LiveMarket:
         for symbol, trouble in seen.blind.items():
             reason = f"the order book of {symbol} cannot be followed: {trouble}"
             states[symbol] = MarketState(suspended=True, reason=reason)
-        for symbol in self._symbols - seen.tickers.keys():
+        for symbol in self._symbols - (seen.listed.keys() & seen.tickers.keys()):
             states[symbol] = MarketState(suspended=True, reason=f"{symbol} is quoted no longer")
         return states
 
@@ -238,32 +239,36 @@ class LiveMarket:
 
     def mark(self, contract: Contract, t: Any) -> Any:
         """Mark price; of what is quoted no longer the last one, or the index price where nobody has seen one."""
-        name = _mark(contract)
-        return self._path.at(name, t) if name in self._path else self.index(contract.asset, t)
+        return self._path.at(self._known(_mark(contract), _index(contract.asset)), t)
 
     def fair(self, contract: Contract, t: Any) -> Any:
         """The middle of the best quotes, the mark price where there are none."""
-        name = _fair(contract)
-        return self._path.at(name, t) if name in self._path else self.index(contract.asset, t)
+        return self._path.at(self._known(_fair(contract), _index(contract.asset)), t)
 
     def settlement_price(self, contract: Contract) -> float:
         """The index when the contract expired; from the other exchange's candles if nobody followed it then."""
+        if contract.symbol not in self._settlements:
+            assert contract.expiry is not None
+            followed = self._path.gap(contract.expiry) <= self._feed.patience
+            price = self.index(contract.asset, contract.expiry) if followed else self._settled_unseen(contract)
+            self._settlements[contract.symbol] = price
+        return self._settlements[contract.symbol]
+
+    def _settled_unseen(self, contract: Contract) -> float:
         assert contract.expiry is not None
-        if self._path.gap(contract.expiry) > self._feed.patience:
-            minute = contract.expiry - 60
-            try:
-                path = f"{CHARTS}/spot/{contract.symbol}/1m"
-                span = {"from": f"{minute:.0f}", "to": f"{contract.expiry:.0f}"}
-                return live_wire.closes(self._source.payload(path, span))[0]
-            except (VenueError, IndexError) as error:
-                logger.warning("%s is settled at the index price of now: %s", contract.symbol, error)
-        return float(self.index(contract.asset, contract.expiry))
+        span = {"from": f"{contract.expiry - 60:.0f}", "to": f"{contract.expiry:.0f}"}
+        try:
+            return live_wire.closes(self._source.payload(f"{CHARTS}/spot/{contract.symbol}/1m", span))[0]
+        except (VenueError, IndexError) as error:
+            logger.warning("%s is settled at the index price of now: %s", contract.symbol, error)
+        return float(self.index(contract.asset, self._path.end))
 
     def hourly_bounds(self, contract: Contract, start: float, end: float) -> tuple[Floats, Floats, Floats]:
         """For each hour that touches [start, end] what mark price, quotes and trades did not leave in all that time."""
         spread = self.half_spread(contract, 0.0)
-        marks = self._path.bounds(self._known(_mark(contract)), start, end)
-        fairs = self._path.bounds(self._known(_fair(contract)), start, end)
+        index = _index(contract.asset)
+        marks = self._path.bounds(self._known(_mark(contract), index), start, end)
+        fairs = self._path.bounds(self._known(_fair(contract), index), start, end)
         traded = self.flow(contract, start, end).price.tolist()
         lowest, highest = min([*marks, *fairs, *traded]) - spread, max([*marks, *fairs, *traded]) + spread
         return _hourly(start, end, max(lowest, float(contract.tick)), highest)
@@ -272,9 +277,11 @@ class LiveMarket:
         """The same for an index."""
         return _hourly(start, end, *self._path.bounds(self._known(_index(asset)), start, end))
 
-    def _known(self, name: str) -> str:
-        if name not in self._path:
-            raise UnavailableError(f"{self._source.base_url} has no {name}")
+    def _known(self, *names: str) -> str:
+        """The first price that has been seen."""
+        name = next((name for name in names if name in self._path), None)
+        if name is None:
+            raise UnavailableError(f"{self._source.base_url} has no {' and no '.join(names)}")
         return name
 
     # Participants -----------------------------------------------------------------------------------------------

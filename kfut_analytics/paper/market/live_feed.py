@@ -59,7 +59,7 @@ class _Watched:
         When its book and trades were asked for last, by the steady clock, and when they came; before that the moment
         at which it was first looked at.
     since
-        Trades from this time on, by the other exchange's clock, are new ones.
+        Trades after this time, by the other exchange's clock, are new ones.
     known
         Trades of the last page.
     new
@@ -284,7 +284,7 @@ class Feed:
         trades = live_wire.trades(self._source.payload(f"{TRADING}/history", {"symbol": watched.spelled}))
         with self._lock:
             if watched.since is not None:
-                watched.new += [t for t in trades if t.time >= watched.since and t.uid not in watched.known]
+                watched.new += [t for t in trades if t.time > watched.since and t.uid not in watched.known]
             watched.since = watched.since or 0.0
             watched.known = {trade.uid for trade in trades}
             watched.seen, watched.trouble = _Moment.now(), ""

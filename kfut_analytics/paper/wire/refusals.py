@@ -97,7 +97,7 @@ def bare_refusal(
     if path.startswith(_AUTH):
         return json_response({"error": reason or words, "message": words, "suberror": None}, status, headers)
     if path.startswith(_CHARTS):
-        return charts_error(status, words, headers=headers)
+        return charts_error(status, reason or words, headers=headers)
     return json_response({"status": words, "reason": reason or words}, status, headers)
 
 

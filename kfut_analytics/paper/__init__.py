@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -102,13 +103,13 @@ def start(
             "another name to keep it"
         )
     clock = WallClock(speed)
-    if account == "demo":
-        exchange = open_demo(seed or 0, clock)
-    else:
-        followed = open_market(market or "simulated", seed=seed or 0, url=market_url, speed=speed)
-        exchange = open_empty(seed or 0, clock, followed)
-    try:
-        return PaperServer(exchange, ApiKey(account), port=port, enforce_limits=enforce_limits)
-    except BaseException:
-        exchange.market.close()
-        raise
+    with ExitStack() as on_failure:
+        if account == "demo":
+            exchange = open_demo(seed or 0, clock)
+        else:
+            chosen = open_market(market or "simulated", seed=seed or 0, url=market_url, speed=speed)
+            on_failure.callback(chosen.close)
+            exchange = open_empty(seed or 0, clock, chosen)
+        server = PaperServer(exchange, ApiKey(account), port=port, enforce_limits=enforce_limits)
+        on_failure.pop_all()
+        return server

@@ -6,12 +6,12 @@ import json
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from kfut_analytics.paper.auth import ApiKey
 from kfut_analytics.paper.clock import ManualClock
 from kfut_analytics.paper.demo import open_empty
-from kfut_analytics.paper.live import LiveMarket
-from kfut_analytics.paper.orders import OrderRequest
+from kfut_analytics.paper.engine.orders import OrderRequest
+from kfut_analytics.paper.market.live import LiveMarket
 from kfut_analytics.paper.server import PaperServer
+from kfut_analytics.paper.wire.auth import ApiKey
 from tests.replay import Answer, ReplayServer
 
 TRADING = "/derivatives/api/v3"

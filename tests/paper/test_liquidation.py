@@ -9,7 +9,7 @@ from kfut_analytics.paper.engine.exchange import Exchange
 from kfut_analytics.paper.engine.leverage import change_leverage
 from kfut_analytics.paper.engine.liquidation import LIQUIDATION_FEE
 from kfut_analytics.paper.engine.orders import OrderRequest
-from kfut_analytics.paper.engine.states import MarketState
+from kfut_analytics.paper.market.states import MarketState
 
 from .scripted import ScriptedMarket
 

@@ -11,14 +11,14 @@ import pytest
 import requests
 
 from kfut_analytics import Order, connect, paper, settings
-from kfut_analytics.paper.auth import ApiKey
 from kfut_analytics.paper.clock import HOUR, ManualClock
 from kfut_analytics.paper.demo import open_empty
-from kfut_analytics.paper.exchange import Exchange
-from kfut_analytics.paper.live_source import LIVE_URL
-from kfut_analytics.paper.orders import Trailing
+from kfut_analytics.paper.engine.exchange import Exchange
+from kfut_analytics.paper.engine.orders import Trailing
+from kfut_analytics.paper.market.live_source import LIVE_URL
+from kfut_analytics.paper.market.simulated import SimulatedMarket
 from kfut_analytics.paper.server import PaperServer
-from kfut_analytics.paper.simulated import SimulatedMarket
+from kfut_analytics.paper.wire.auth import ApiKey
 
 from .conftest import NOW, Wire
 from .following import TRADING, Follower, iso

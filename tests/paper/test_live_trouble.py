@@ -10,16 +10,16 @@ from contextlib import closing
 import pytest
 
 from kfut_analytics.errors import TransportError, UnavailableError, UnexpectedResponse
-from kfut_analytics.paper import wire_reference
-from kfut_analytics.paper.auth import ApiKey
 from kfut_analytics.paper.clock import DAY, HOUR, ManualClock
 from kfut_analytics.paper.demo import open_empty
-from kfut_analytics.paper.live import LiveMarket
-from kfut_analytics.paper.live_source import Source
-from kfut_analytics.paper.named import Origin, create_account
-from kfut_analytics.paper.orders import EditRequest
+from kfut_analytics.paper.engine.orders import EditRequest
+from kfut_analytics.paper.keeping.named import Origin, create_account
+from kfut_analytics.paper.keeping.store import open_stored
+from kfut_analytics.paper.market.live import LiveMarket
+from kfut_analytics.paper.market.live_source import Source
 from kfut_analytics.paper.server import PaperServer
-from kfut_analytics.paper.store import open_stored
+from kfut_analytics.paper.wire import shapes_reference
+from kfut_analytics.paper.wire.auth import ApiKey
 from tests.replay import Answer
 
 from .conftest import NOW
@@ -60,7 +60,7 @@ def fills(follower):
 
 
 def reasons(follower):
-    return [row["note"] for row in wire_reference.notifications(follower.exchange) if row["type"] == "market"]
+    return [row["note"] for row in shapes_reference.notifications(follower.exchange) if row["type"] == "market"]
 
 
 # Silence ----------------------------------------------------------------------------------------------------------

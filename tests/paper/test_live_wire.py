@@ -8,15 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kfut_analytics.errors import ArgumentError, UnavailableError
-from kfut_analytics.paper import live_feed, live_wire
+from kfut_analytics.errors import ArgumentError, ConfigurationError
 from kfut_analytics.paper.clock import HOUR
-from kfut_analytics.paper.live import LiveMarket
-from kfut_analytics.paper.live_path import KEPT_KNOTS, Path
-from kfut_analytics.paper.live_source import Source
-from kfut_analytics.paper.margin import COLLATERAL
-from kfut_analytics.paper.markets import open_market
-from kfut_analytics.paper.wire import instrument
+from kfut_analytics.paper.engine.exchange import Exchange
+from kfut_analytics.paper.engine.margin import COLLATERAL
+from kfut_analytics.paper.market import live_feed, live_wire
+from kfut_analytics.paper.market.kinds import open_market
+from kfut_analytics.paper.market.live import LiveMarket
+from kfut_analytics.paper.market.live_path import KEPT_KNOTS, Path
+from kfut_analytics.paper.market.live_source import Source
+from kfut_analytics.paper.wire.shapes import instrument
 from tests.replay import Answer, ReplayServer
 
 from .conftest import NOW
@@ -65,8 +66,8 @@ def test_recorded_instruments_are_listed_as_they_are(recordings, source):
     payload = json.loads((recordings / f"{source}.json").read_bytes())
     rows = {row["symbol"]: row for row in payload["instruments"]}
     tickers = [
-        {"symbol": symbol, "markPrice": 1.5, "indexPrice": 1.5, "bid": 1, "bidSize": 1, "ask": 2, "askSize": 1}
-        for symbol in rows
+        {"symbol": symbol, "markPrice": 1.5, "indexPrice": 1.5, "postOnly": row["postOnly"]}
+        for symbol, row in rows.items()
     ]
     tickers += [{"symbol": f"in_{coin}usd", "last": 1.0} for coin in COLLATERAL]
     answers = {
@@ -75,6 +76,7 @@ def test_recorded_instruments_are_listed_as_they_are(recordings, source):
     }
     server = ReplayServer({f"{TRADING}/{name}": Answer(json.dumps(told).encode()) for name, told in answers.items()})
     with server, closing(Follower(server.url, 0.0)) as follower:
+        follower.step()
         assert follower.exchange.contracts.keys() == rows.keys()
         for symbol, row in rows.items():
             told = instrument(follower.exchange, follower.exchange.contracts[symbol])
@@ -156,8 +158,9 @@ def test_a_contract_without_prices_is_not_listed(other):
 
 def test_an_exchange_that_does_not_price_the_collateral_is_not_followed(other):
     other.say(f"{TRADING}/tickers", result="success", tickers=[{"symbol": "in_xbtusd", "last": 1.0}])
-    with pytest.raises(UnavailableError, match="has no index price of ETH, SOL, XRP"):
-        LiveMarket(other.url, every=None)
+    with closing(LiveMarket(other.url, every=None)) as market, pytest.raises(ConfigurationError) as refused:
+        Exchange(market=market)
+    assert str(refused.value) == f"{market!r} has no price of ETH, SOL, XRP, which is collateral here"
 
 
 def test_the_other_exchanges_states_hold_here(other, follower):

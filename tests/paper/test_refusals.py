@@ -9,8 +9,8 @@ from kfut_analytics.paper.engine import checks
 from kfut_analytics.paper.engine.exchange import Exchange
 from kfut_analytics.paper.engine.leverage import change_leverage
 from kfut_analytics.paper.engine.orders import EditRequest, LimitOffset, OrderRequest, Trailing
-from kfut_analytics.paper.engine.states import MarketState
 from kfut_analytics.paper.market.protocol import Quotes
+from kfut_analytics.paper.market.states import MarketState
 
 from .scripted import ScriptedMarket
 

@@ -14,9 +14,9 @@ import pytest
 from kfut_analytics import errors
 from kfut_analytics.paper.clock import ManualClock, iso
 from kfut_analytics.paper.demo import open_empty
-from kfut_analytics.paper.engine.states import MarketState
 from kfut_analytics.paper.faults.plan import Faults
 from kfut_analytics.paper.faults.scenario import KINDS
+from kfut_analytics.paper.market.states import MarketState
 from kfut_analytics.paper.server import PaperServer
 from kfut_analytics.paper.wire.auth import ApiKey
 from kfut_analytics.paper.wire.limits import Limits

@@ -4,7 +4,7 @@ import pytest
 
 from kfut_analytics.paper.clock import ManualClock
 from kfut_analytics.paper.demo import open_empty
-from kfut_analytics.paper.engine.states import MarketState
+from kfut_analytics.paper.market.states import MarketState
 from kfut_analytics.paper.server import PaperServer
 from kfut_analytics.paper.wire.auth import ApiKey
 

@@ -24,9 +24,9 @@ from kfut_analytics.paper.engine.account import Account
 from kfut_analytics.paper.engine.exchange import Exchange
 from kfut_analytics.paper.engine.leverage import LeverageError, change_leverage
 from kfut_analytics.paper.engine.orders import EditRequest, Order, OrderRequest, Trailing
-from kfut_analytics.paper.engine.states import MarketState
 from kfut_analytics.paper.keeping.files import AccountFile, is_file, is_open
 from kfut_analytics.paper.keeping.store import IDLE_SECONDS, Settings, create, open_stored, settings_of
+from kfut_analytics.paper.market.states import MarketState
 from kfut_analytics.paper.server import PaperServer
 from kfut_analytics.paper.wire.auth import ApiKey
 

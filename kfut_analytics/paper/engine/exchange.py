@@ -16,11 +16,13 @@ from contextlib import AbstractContextManager
 from decimal import Decimal
 
 from kfut_analytics.contracts import round_to_step, to_decimal
+from kfut_analytics.errors import ConfigurationError
 from kfut_analytics.paper.clock import DAY, Clock, ManualClock, WallClock
 from kfut_analytics.paper.engine import checks, editing, liquidation, matching, meeting, timeline, triggers
 from kfut_analytics.paper.engine.account import Account
 from kfut_analytics.paper.engine.book import Book, Priorities, Side
 from kfut_analytics.paper.engine.margin import (
+    COINS,
     SINGLE_COLLATERAL_WALLETS,
     FlexState,
     Prices,
@@ -36,10 +38,10 @@ from kfut_analytics.paper.engine.orders import (
     OrderRequest,
     Outcome,
 )
-from kfut_analytics.paper.engine.states import NORMAL, Downtime, MarketState
 from kfut_analytics.paper.market.instruments import Contract
 from kfut_analytics.paper.market.protocol import DrawnMarket, Market
 from kfut_analytics.paper.market.simulated import SimulatedMarket
+from kfut_analytics.paper.market.states import NORMAL, Downtime, MarketState
 
 MARKET_ORDER_PROTECTION = Decimal("0.01")
 _FRESH_SECONDS = 600.0
@@ -106,6 +108,9 @@ class Exchange:
         self.contracts: dict[str, Contract] = {}
         self.books: dict[str, Book] = {}
         assets = self.market.assets
+        missing = [currency.upper() for currency in COINS if currency.upper() not in assets]
+        if missing:
+            raise ConfigurationError(f"{self.market!r} has no price of {', '.join(missing)}, which is collateral here")
         self.single_wallets = {w: coin for w, coin in SINGLE_COLLATERAL_WALLETS.items() if coin.upper() in assets}
         self._listed_until = -math.inf
         self.list_contracts()
@@ -209,7 +214,7 @@ class Exchange:
 
     @property
     def past(self) -> DrawnMarket:
-        """The market as one that knows its past; where it does not, its relay is asked instead."""
+        """The market as one that knows its past; where it does not, its source is asked instead."""
         past = self.market.past
         assert past is not None
         return past

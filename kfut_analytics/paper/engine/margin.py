@@ -49,6 +49,9 @@ COLLATERAL = {
 }
 """Currencies of the multi-collateral wallet, as the account log spells them."""
 
+COINS = tuple(currency for currency, kind in COLLATERAL.items() if kind.usd is None)
+"""Those of them whose price is an index."""
+
 SINGLE_COLLATERAL_WALLETS = INVERSE_WALLETS
 """Wallets that every account has, and their currencies; see `Exchange.single_wallets` for all of them."""
 

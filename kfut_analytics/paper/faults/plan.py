@@ -15,8 +15,8 @@ import msgspec
 
 from kfut_analytics.errors import ArgumentError
 from kfut_analytics.paper.engine.exchange import Exchange, UnknownSymbolError
-from kfut_analytics.paper.engine.states import NORMAL, Bound, Downtime, MarketState
 from kfut_analytics.paper.faults.scenario import Kind, Maintenance, MarketPlan, Mixture, Rule, Scenario
+from kfut_analytics.paper.market.states import NORMAL, Bound, Downtime, MarketState
 from kfut_analytics.paper.wire.limits import Limits
 
 logger = logging.getLogger("kfut_analytics.paper")

@@ -41,7 +41,7 @@ from typing import Literal, get_args
 import msgspec
 
 from kfut_analytics.errors import ArgumentError
-from kfut_analytics.paper.engine.states import Bound, MarketState
+from kfut_analytics.paper.market.states import Bound, MarketState
 
 Kind = Literal[
     "delay",

@@ -24,8 +24,6 @@ import numpy as np
 
 from kfut_analytics.errors import UnavailableError, VenueError
 from kfut_analytics.paper.clock import HOUR
-from kfut_analytics.paper.engine.margin import COLLATERAL
-from kfut_analytics.paper.engine.states import NORMAL, MarketState
 from kfut_analytics.paper.market import live_wire
 from kfut_analytics.paper.market.instruments import ASSETS, Asset, Contract
 from kfut_analytics.paper.market.live_feed import Feed
@@ -33,7 +31,7 @@ from kfut_analytics.paper.market.live_path import Path
 from kfut_analytics.paper.market.live_source import CHARTS, LIVE_URL, TRADING, Source
 from kfut_analytics.paper.market.live_wire import Ticker, Trade
 from kfut_analytics.paper.market.protocol import Day, Floats, Flow, Quotes
-from kfut_analytics.paper.wire.relay import Relay
+from kfut_analytics.paper.market.states import NORMAL, MarketState
 
 logger = logging.getLogger("kfut_analytics.paper")
 
@@ -63,14 +61,13 @@ class LiveMarket:
     ArgumentError
         If the address is none.
     VenueError
-        If the exchange does not answer, or lacks prices that are needed.
+        If the exchange does not answer.
     """
 
     def __init__(
         self, base_url: str = LIVE_URL, *, every: float | None = POLL_SECONDS, patience: float = PATIENCE_SECONDS
     ) -> None:
-        self._source = Source(base_url)
-        self.relay: Relay | None = Relay(self._source)
+        self.source = Source(base_url)
         self.assets: Mapping[str, Asset] = {}
         self.states: Mapping[str, MarketState] = {}
         self._path = Path()
@@ -82,26 +79,25 @@ class LiveMarket:
         self._settlements: dict[str, float] = {}
         self._past_rates: dict[str, tuple[float, dict[float, float]]] = {}
         try:
-            self._feed = Feed(self._source, every=every, patience=patience)
+            self._feed = Feed(self.source, every=every, patience=patience)
         except BaseException:
-            self._source.close()
+            self.source.close()
             raise
         try:
             self._seen = self._feed.take()
-            self._main = self._main_contracts()
-            self._path.add(0.0, self._prices())
-            self._require_collateral()
+            self._list_assets()
+            self._add_prices(0.0)
         except BaseException:
             self.close()
             raise
 
     def __repr__(self) -> str:
-        return f"LiveMarket({self._source.base_url!r})"
+        return f"LiveMarket({self.source.base_url!r})"
 
     def close(self) -> None:
         """Stop following; a second call does nothing."""
         self._feed.close()
-        self._source.close()
+        self.source.close()
 
     def poll(self) -> None:
         """Ask the other exchange once; what it says is known from the next step of time on.
@@ -137,7 +133,7 @@ class LiveMarket:
         before, self._seen = self._seen, self._feed.take()
         self._symbols.update(self._seen.listed, (contract.symbol for contract in in_use))
         if self._seen.listed is not before.listed:
-            self._main = self._main_contracts()
+            self._list_assets()
         self._tell_of_silence(before.silence)
         self.states = self._states()
         if self._seen.silence:
@@ -152,10 +148,10 @@ class LiveMarket:
         if not is_followed:
             # Nobody knows how prices got to where they are.
             first = max(start, round(end - _MILLISECOND, 3))
-            self._path.add(first, self._prices())
+            self._add_prices(first)
         elif self._seen.number != before.number:
             self._path.hold(start)
-            self._path.add(end, self._prices())
+            self._add_prices(end)
         return first
 
     def _tell_of_silence(self, before: str) -> None:
@@ -163,7 +159,7 @@ class LiveMarket:
         if silence and not before:
             logger.warning("all markets are suspended: %s", silence)
         elif before and not silence:
-            logger.info("prices come from %s again", self._source.base_url)
+            logger.info("prices come from %s again", self.source.base_url)
 
     def _states(self) -> dict[str, MarketState]:
         """The states that the other exchange tells of; what cannot be seen is suspended."""
@@ -198,23 +194,20 @@ class LiveMarket:
 
     # Prices -----------------------------------------------------------------------------------------------------
 
-    def _main_contracts(self) -> dict[str, str]:
-        """The contract whose index price is the one of an asset, by code: the linear perpetual, if there is one."""
+    def _list_assets(self) -> None:
+        """Of each asset the contract whose index price is the asset's: the linear perpetual, if there is one."""
         contracts = [listed.contract for listed in self._seen.listed.values()]
         contracts.sort(key=lambda contract: (contract.expiry is not None, contract.inverse), reverse=True)
-        self.assets = {code: ASSETS[code] for code in _COINS} | {c.asset.code: c.asset for c in contracts}
-        return {contract.asset.code: contract.symbol for contract in contracts}
+        self._main = {contract.asset.code: contract.symbol for contract in contracts}
+        others = {code: ASSETS[code] for code in self._seen.indices if code in ASSETS}
+        self._assets = others | {contract.asset.code: contract.asset for contract in contracts}
 
-    def _require_collateral(self) -> None:
-        missing = [code for code in _COINS if _index(ASSETS[code]) not in self._path]
-        if missing:
-            raise UnavailableError(
-                f"{self._source.base_url} has no index price of {', '.join(missing)}, which is collateral here: "
-                "follow another exchange"
-            )
+    def _add_prices(self, time: float) -> None:
+        """The prices of now are those of a time."""
+        self._path.add(time, self._prices())
+        self.assets = {code: asset for code, asset in self._assets.items() if _index(asset) in self._path}
 
     def _prices(self) -> dict[str, float]:
-        """All prices of now."""
         seen, prices = self._seen, dict[str, float]()
         for symbol, listed in seen.listed.items():
             ticker = seen.tickers.get(symbol)
@@ -222,7 +215,7 @@ class LiveMarket:
                 quotes, contract = self._quotes(symbol, ticker), listed.contract
                 prices[_mark(contract)] = ticker.mark
                 prices[_fair(contract)] = _middle(quotes) or ticker.mark
-        for code, asset in self.assets.items():
+        for code, asset in self._assets.items():
             ticker = seen.tickers.get(self._main.get(code, ""))
             price = (ticker and ticker.index) or seen.indices.get(code)
             if price is not None:
@@ -258,7 +251,7 @@ class LiveMarket:
         assert contract.expiry is not None
         span = {"from": f"{contract.expiry - 60:.0f}", "to": f"{contract.expiry:.0f}"}
         try:
-            return live_wire.closes(self._source.payload(f"{CHARTS}/spot/{contract.symbol}/1m", span))[0]
+            return live_wire.closes(self.source.payload(f"{CHARTS}/spot/{contract.symbol}/1m", span))[0]
         except (VenueError, IndexError) as error:
             logger.warning("%s is settled at the index price of now: %s", contract.symbol, error)
         return float(self.index(contract.asset, self._path.end))
@@ -281,7 +274,7 @@ class LiveMarket:
         """The first price that has been seen."""
         name = next((name for name in names if name in self._path), None)
         if name is None:
-            raise UnavailableError(f"{self._source.base_url} has no {' and no '.join(names)}")
+            raise UnavailableError(f"{self.source.base_url} has no {' and no '.join(names)}")
         return name
 
     # Participants -----------------------------------------------------------------------------------------------
@@ -356,7 +349,7 @@ class LiveMarket:
         asked, rates = self._past_rates.get(contract.symbol, (-math.inf, {}))
         if time.monotonic() - asked > _RATES_KEPT_SECONDS:
             try:
-                payload = self._source.payload(f"{TRADING}/historical-funding-rates", {"symbol": contract.symbol})
+                payload = self.source.payload(f"{TRADING}/historical-funding-rates", {"symbol": contract.symbol})
                 rates = live_wire.funding_rates(payload)
             except VenueError as error:
                 logger.warning("funding of %s is settled at the rate of now: %s", contract.symbol, error)
@@ -367,9 +360,6 @@ class LiveMarket:
         """Absolute rate of the next period as the other exchange predicts it."""
         ticker = self._seen.tickers.get(contract.symbol)
         return 0.0 if ticker is None else ticker.predicted
-
-
-_COINS = [currency.upper() for currency, kind in COLLATERAL.items() if kind.usd is None]
 
 
 def _mark(contract: Contract) -> str:

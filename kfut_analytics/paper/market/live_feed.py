@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 from kfut_analytics.errors import VenueError
 from kfut_analytics.paper.clock import HOUR, iso
-from kfut_analytics.paper.engine.states import MarketState
 from kfut_analytics.paper.market import live_wire
 from kfut_analytics.paper.market.live_source import TRADING, Source
 from kfut_analytics.paper.market.live_wire import Listed, Ticker, Trade
 from kfut_analytics.paper.market.protocol import Quotes
+from kfut_analytics.paper.market.states import MarketState
 
 logger = logging.getLogger("kfut_analytics.paper")
 

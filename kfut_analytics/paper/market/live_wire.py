@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 
 from kfut_analytics.contracts import MarginTier, to_decimal
 from kfut_analytics.errors import DecodeError
-from kfut_analytics.paper.engine.states import NORMAL, MarketState
 from kfut_analytics.paper.market.instruments import Asset, Contract
 from kfut_analytics.paper.market.protocol import Day, Quotes
+from kfut_analytics.paper.market.states import NORMAL, MarketState
 
 logger = logging.getLogger("kfut_analytics.paper")
 
@@ -77,9 +77,8 @@ def instruments(payload: Json) -> dict[str, Listed]:
 
     They are linear or inverse, a contract is one unit, and what is paid in is paid in USD or in the coin.
     """
-    assets: dict[str, Asset] = {}
     rows = [row for row in _rows(payload, "instruments") if _is_suited(row)]
-    return {listed.contract.symbol: listed for listed in _read(rows, lambda row: _listed(row, assets))}
+    return {listed.contract.symbol: listed for listed in _read(rows, _listed)}
 
 
 def _is_suited(row: Json) -> bool:
@@ -92,7 +91,7 @@ def _is_suited(row: Json) -> bool:
     )
 
 
-def _listed(row: Json, assets: dict[str, Asset]) -> Listed | None:
+def _listed(row: Json) -> Listed | None:
     spelled = str(row["symbol"])
     named = _SYMBOL.fullmatch(spelled.upper())
     tiers = _tiers(row.get("marginLevels") or [])
@@ -100,10 +99,9 @@ def _listed(row: Json, assets: dict[str, Asset]) -> Listed | None:
         return None
     code = named[1]
     base = str(row.get("base") or _BASES.get(code, code))
-    asset = Asset(code, base, category=str(row.get("category") or ""), tradfi=bool(row.get("tradfi")))
     contract = Contract(
         symbol=spelled.upper(),
-        asset=assets.setdefault(code, asset),
+        asset=Asset(code, base, category=str(row.get("category") or ""), tradfi=bool(row.get("tradfi"))),
         inverse=TYPES[row["type"]],
         tick=to_decimal(row["tickSize"]).normalize(),
         precision=int(row.get("contractValueTradePrecision") or 0),

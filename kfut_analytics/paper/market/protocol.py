@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from kfut_analytics.paper.engine.states import MarketState
 from kfut_analytics.paper.market.instruments import Asset, Contract
+from kfut_analytics.paper.market.states import MarketState
 
 if TYPE_CHECKING:
-    from kfut_analytics.paper.wire.relay import Relay
+    from kfut_analytics.paper.market.live_source import Source
 
 Floats = NDArray[np.float64]
 TickType = Literal["spot", "mark", "trade"]
@@ -96,13 +96,15 @@ class Market(Protocol):
         What there are prices of, by code.
     states
         Contracts whose market is by itself in a state out of the ordinary, by symbol.
-    relay
-        Asks another exchange about the past, ``None`` where the market knows it.
     """
 
     assets: Mapping[str, Asset]
     states: Mapping[str, MarketState]
-    relay: Relay | None
+
+    @property
+    def source(self) -> Source | None:
+        """Where another exchange is asked about the past, ``None`` where the market knows it."""
+        ...
 
     @property
     def past(self) -> DrawnMarket | None:

@@ -10,14 +10,13 @@ import itertools
 import math
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kfut_analytics.contracts import absolute_funding_rate
 from kfut_analytics.paper.clock import DAY, HOUR
-from kfut_analytics.paper.engine.states import MarketState
 from kfut_analytics.paper.market import instruments
 from kfut_analytics.paper.market.bars import HIGH, LOW, bar_of, bars_of_knots, bars_of_tape, merged
 from kfut_analytics.paper.market.instruments import Asset, Contract
@@ -26,10 +25,8 @@ from kfut_analytics.paper.market.noise import Cache, Waves, stable_hash, uniform
 from kfut_analytics.paper.market.paths import EPOCH_DAY, STEP, Paths
 from kfut_analytics.paper.market.premium import Premium
 from kfut_analytics.paper.market.protocol import Candles, Floats, Flow, Quotes, TickType, Trades
+from kfut_analytics.paper.market.states import MarketState
 from kfut_analytics.paper.market.tape import Tape, joined, tape_of_day
-
-if TYPE_CHECKING:
-    from kfut_analytics.paper.wire.relay import Relay
 
 # Days that are kept: of prices at 140 kB each, of trades and minutes at about half, of hours at 1 kB.
 _KEPT_PRICES, _KEPT_TAPES, _KEPT_MINUTES, _KEPT_HOURS = 160, 72, 80, 6000
@@ -65,7 +62,7 @@ class SimulatedMarket:
         self.seed = seed
         self.assets: Mapping[str, Asset] = instruments.ASSETS
         self.states: Mapping[str, MarketState] = {}
-        self.relay: Relay | None = None
+        self.source = None
         self.begin = EPOCH_DAY * DAY
         self._paths, self._premium = Paths(seed), Premium(seed)
         self._prices: Cache[Floats] = Cache(_KEPT_PRICES)

@@ -23,6 +23,7 @@ from kfut_analytics.paper.wire.call import Call, json_response
 from kfut_analytics.paper.wire.limits import Limits, cost
 from kfut_analytics.paper.wire.operations import OPERATIONS, Operation
 from kfut_analytics.paper.wire.refusals import REFUSALS, bare_refusal, refusal
+from kfut_analytics.paper.wire.relay import Relay
 
 logger = logging.getLogger("kfut_analytics.paper")
 
@@ -46,6 +47,8 @@ class Api:
         self.exchange = exchange
         self.keys = keys
         self.limits = limits
+        source = exchange.market.source
+        self._relay = None if source is None else Relay(source)
 
     def routes(self) -> list[Route]:
         """Every path with its methods; those that share a path share a route, so that others answer 405."""
@@ -59,12 +62,11 @@ class Api:
             # Starlette lets HEAD in wherever GET is, and the server sends no body then.
             operation = by_method["GET" if request.method == "HEAD" else request.method]
             body = await request.body()
-            relay = self.exchange.market.relay
             try:
-                if operation.of_the_past and relay is not None:
+                if operation.of_the_past and self._relay is not None:
                     # In a thread of its own, for the exchange goes on meanwhile.
                     asked = request.scope["raw_path"].decode("latin-1"), request.url.query
-                    return await asyncio.to_thread(relay.answer, *asked, self.exchange.now)
+                    return await asyncio.to_thread(self._relay.answer, *asked, self.exchange.now)
                 with self.exchange.transaction():
                     self.exchange.sync()
                     return self._respond(operation, Call(self.exchange, request, body))

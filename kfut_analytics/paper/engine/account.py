@@ -99,6 +99,8 @@ class Fill:
         The log's ``execution``.
     order
         The order as it was before the execution.
+    fee
+        All that it cost, with a liquidation fee.
     position_size
         Signed size held after it.
     """
@@ -267,7 +269,7 @@ class Account:
                 time=execution.time,
                 liquidity=terms.liquidity,
                 realized_pnl=booked.pnl,
-                fee=booked.fee,
+                fee=booked.fee + booked.liquidation_fee,
                 mark_price=execution.mark,
                 position_size=self.position_size(order.contract),
                 order=before,

@@ -146,12 +146,9 @@ def position_update(account: Account, event: Event[PositionUpdate]) -> Json:
     update, leg = event.what, event.what.leg
     fee, funding, pnl, currency = 0.0, 0.0, 0.0, "usd"
     if (cash := update.cash) is not None:
-        fee, funding, pnl, currency = (
-            cash.fee or 0.0,
-            cash.realized_funding or 0.0,
-            cash.realized_pnl or 0.0,
-            cash.asset,
-        )
+        # Here all that the trade cost is one figure.
+        fee = (cash.fee or 0.0) + (cash.liquidation_fee or 0.0)
+        funding, pnl, currency = cash.realized_funding or 0.0, cash.realized_pnl or 0.0, cash.asset
     body: Json = {
         "accountUid": account.uid,
         "tradeable": update.symbol,

@@ -11,12 +11,12 @@ from starlette.responses import Response
 
 from kfut_analytics.paper.clock import HOUR, YEAR, iso
 from kfut_analytics.paper.engine.exchange import UnknownSymbolError
-from kfut_analytics.paper.market.analytics import KINDS, Buckets
 from kfut_analytics.paper.market.instruments import Contract
 from kfut_analytics.paper.market.protocol import RESOLUTIONS
 from kfut_analytics.paper.wire import public
 from kfut_analytics.paper.wire import shapes as wire
 from kfut_analytics.paper.wire import shapes_reference as wire_reference
+from kfut_analytics.paper.wire.analytics import KINDS, Buckets
 from kfut_analytics.paper.wire.call import Call, Json, NotFoundError, json_response
 from kfut_analytics.paper.wire.params import BadArgumentError, BadRequestError, MissingArgumentError
 from kfut_analytics.paper.wire.refusals import charts_error

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from .contracts import FLEX
+
 _LABELS = {
     "balance_value": "Balance value",
     "portfolio_value": "Portfolio value",
@@ -111,7 +113,7 @@ class Balances(NamedTuple):
         """The exchange's own margin figures by wallet, each in the wallet's currency; NaN where it gives none."""
         account = self.account
         found = {
-            "flex": {
+            FLEX: {
                 "equity": account.margin_equity,
                 "initial_margin": account.initial_margin,
                 "initial_margin_with_orders": account.initial_margin_with_orders,

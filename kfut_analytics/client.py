@@ -17,7 +17,7 @@ import pandas as pd
 
 from . import orders, settings, snapshots
 from .account import Account, Balances
-from .contracts import is_inverse
+from .contracts import is_inverse, underlying_of, wallet_of
 from .errors import (
     ArgumentError,
     AuthenticationError,
@@ -572,11 +572,9 @@ class Client:
         """Free margin of the wallet that carries a contract, and its currency."""
         if not is_inverse(contract_type):
             return {"available_margin": self._venue.account().available_margin, "margin_currency": "USD"}
-        pair = symbol.split("_")[1]
-        wallets = self._venue.wallets()
-        name = f"fi_{pair.lower()}"
+        wallets, name = self._venue.wallets(), wallet_of(symbol)
         available = float(row_of(wallets, name)["available_funds"]) if name in wallets.index else math.nan
-        return {"available_margin": available, "margin_currency": pair.removesuffix("USD")}
+        return {"available_margin": available, "margin_currency": underlying_of(symbol)}
 
     def set_leverage(self, symbol: str, max_leverage: float | None) -> None:
         """Isolate a contract with a fixed leverage; None makes it cross-margined again.

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 INVERSE_TYPE = "futures_inverse"
 """The exchange's ``type`` of inverse contracts; every other tradeable type is linear."""
 
+FLEX = "flex"
+"""Name of the multi-collateral wallet."""
+
 Rounding = Literal["nearest", "down", "up"]
 
 Column = TypeVar("Column", "pd.Series[Any]", "np.ndarray[Any, Any]")
@@ -58,8 +61,30 @@ def pnl_currency(symbol: str) -> str:
     >>> pnl_currency("PF_XBTUSD"), pnl_currency("FI_XBTUSD_261225")
     ('USD', 'XBT')
     """
-    pair = symbol.upper().split("_")[1] if "_" in symbol else symbol.upper()
+    pair = _pair_of(symbol)
     return pair[:-3] if is_inverse(symbol) else pair[-3:]
+
+
+def underlying_of(symbol: str) -> str:
+    """What a contract is on, from its symbol.
+
+    >>> underlying_of("PF_XBTUSD"), underlying_of("FI_ETHUSD_261225")
+    ('XBT', 'ETH')
+    """
+    return _pair_of(symbol).removesuffix("USD")
+
+
+def wallet_of(symbol: str) -> str:
+    """The wallet that carries a contract: a pair's own for inverse contracts, else the multi-collateral one.
+
+    >>> wallet_of("PF_XBTUSD"), wallet_of("FI_ETHUSD_261225")
+    ('flex', 'fi_ethusd')
+    """
+    return f"fi_{_pair_of(symbol).lower()}" if is_inverse(symbol) else FLEX
+
+
+def _pair_of(symbol: str) -> str:
+    return [*symbol.upper().split("_"), symbol.upper()][1]
 
 
 def currency_code(name: str) -> str:

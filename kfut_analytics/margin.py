@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from .account import Account
+from .contracts import FLEX as FLEX
 from .errors import ArgumentError
 from .orders import Order
 from .risk import exposure, funding, history, liquidation, picture, stress, usage, what_if, words
 from .risk.picture import Picture
-from .risk.portfolio import FLEX as FLEX
 from .risk.prices import index_candles
 from .risk.what_if import WhatIf
 from .risk.words import percent as percent
@@ -404,8 +404,7 @@ class Margin:
 
     def _index_prices(self, names: list[str], window: TimeLike, resolution: str) -> pd.DataFrame:
         """Closing index prices by underlying, one row per candle."""
-        if resolution not in history.SECONDS:
-            raise ArgumentError(f"resolution={resolution!r} is not one of {', '.join(history.SECONDS)}")
+        history.step_of(resolution)
         start = parse_time(window, name="window", now=self.as_of)
         client = self._asked("figures from candles")
         candles = index_candles(client, self.picture, names, resolution, start, self.as_of)
@@ -442,11 +441,10 @@ _MINUTE = "%Y-%m-%d %H:%M"
 
 def _steps(horizon: str, resolution: str) -> int:
     """A horizon as a number of candles."""
-    match = re.fullmatch(r"(\d+)([mhd])", str(horizon))
-    seconds = int(match[1]) * {"m": 60, "h": 3600, "d": 86_400}[match[2]] if match else 0
-    step = history.SECONDS.get(resolution, 0)
-    if not seconds or not step or seconds % step:
+    step = history.step_of(resolution)
+    whole = pd.Timedelta(str(horizon).replace("d", "D")) if re.fullmatch(r"0*[1-9]\d*[mhd]", str(horizon)) else None
+    if whole is None or whole % step:
         raise ArgumentError(
             f"horizon={horizon!r} is no multiple of the resolution {resolution!r}: give one such as '1d' or '8h'"
         )
-    return seconds // step
+    return whole // step

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from .account import Balances
-from .contracts import are_inverse
+from .contracts import FLEX, are_inverse, wallet_of
 from .errors import ConfigurationError
 from .risk_tables import MARGIN_HISTORY
 from .settings import data_folder
@@ -31,12 +31,8 @@ def snapshot_of(balances: Balances, positions: pd.DataFrame) -> pd.DataFrame:
     """Table ``margin_history`` of one moment, by the exchange's own figures."""
     inverse = are_inverse(positions.index)
     value: pd.Series[float] = positions["notional"] / np.where(inverse, positions["mark_price"], 1.0)
-    wallets = [
-        f"fi_{str(symbol).split('_')[1].lower()}" if coin else "flex"
-        for symbol, coin in zip(positions.index, inverse, strict=True)
-    ]
-    values = value.groupby(wallets).sum() if len(value) else pd.Series(dtype="float64")
-    currencies = {"flex": "USD", **balances.wallets["currency"].to_dict()}
+    values = value.groupby([wallet_of(str(symbol)) for symbol in positions.index]).sum()
+    currencies = {FLEX: "USD", **balances.wallets["currency"].to_dict()}
     figures = pd.DataFrame.from_dict(balances.figures(), orient="index")
     figures = figures[(figures[["equity", "initial_margin"]] != 0).any(axis=1)]
     figures["position_value"] = values.reindex(figures.index).fillna(0.0)

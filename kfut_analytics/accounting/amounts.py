@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-MONEY = {"USD", "EUR", "GBP", "CAD", "AUD", "CHF", "USDC", "USDT", "USDG", "PYUSD", "RLUSD", "FEE"}
+MONEY = {"USD", "EUR", "GBP", "CAD", "AUD", "CHF", "USDC", "USDT", "USDG", "USDQ", "USDR", "PYUSD", "RLUSD", "DAI",
+         "TUSD", "EURC", "EURQ", "EURR", "EURT", "FEE"}  # fmt: skip
 """Money of account, stablecoins and KFEE: two decimals matter. Everything else is a coin."""
 
 

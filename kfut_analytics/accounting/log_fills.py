@@ -73,7 +73,7 @@ def log_of_fills(fills: pd.DataFrame, fee_rates: tuple[float, float] | None) -> 
     before, after = _positions(symbol, change, _numbers(fills, "position_size"))
     maker = fills["fill_type"].eq("maker").to_numpy() if "fill_type" in fills.columns else np.zeros(len(fills), bool)
     names = symbol.names.to_numpy(dtype=object)
-    wallets = np.array([_wallet(name) for name in names], dtype=object)
+    wallets = np.array([contracts.wallet_of(name) for name in names], dtype=object)
     currencies = np.array([contracts.pnl_currency(name) for name in names], dtype=object)
     legs = {
         "time": fills["time"].array,
@@ -133,11 +133,6 @@ def _numbers(frame: pd.DataFrame, name: str) -> Floats:
     if name not in frame.columns:
         return np.full(len(frame), np.nan)
     return pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-
-
-def _wallet(symbol: str) -> str:
-    """The wallet that a contract draws on, as the log names it."""
-    return f"fi_{symbol.split('_')[1].lower()}" if contracts.is_inverse(symbol) else "flex"
 
 
 def _infos(fills: pd.DataFrame) -> Any:

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from ..contracts import currency_code, is_inverse, pnl_currency
+from ..contracts import currency_code, wallet_of
 from .labels import Floats, Ints, Labels, Times, combinations, stable_order
 from .ledger import Ledger
 from .track import Track
@@ -112,11 +112,6 @@ def timeline(
         for contract, size, entry in zip(unseen.index, unseen["signed_size"], unseen["entry_price"], strict=True):
             held.append(Position(wallet_of(contract), contract, Steps(float(size)), Steps(float(entry))))
     return Timeline(balances, held, time)
-
-
-def wallet_of(contract: str) -> str:
-    """The wallet that carries a contract: a coin's own for inverse contracts, else the multi-collateral one."""
-    return f"fi_{pnl_currency(contract).lower()}usd" if is_inverse(contract) else "flex"
 
 
 def _balances(ledger: Ledger, time: Times) -> list[Balance]:

@@ -10,9 +10,10 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from ..contracts import FLEX
 from ..errors import ArgumentError
 from ..risk_tables import CONCENTRATION, EXPOSURE, VALUE_AT_RISK
-from .portfolio import CASH, FLEX, Leg, Portfolio
+from .portfolio import CASH, Leg, Portfolio
 from .usage import frame_of, over
 
 By = Literal["underlying", "kind", "currency"]

@@ -8,166 +8,108 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from ..contracts import MarginTier
+from ..accounting.labels import Times
+from ..accounting.ledger import Ledger, cash_of
+from ..accounting.timeline import Position, Timeline, timeline
+from ..accounting.track import track_of
+from ..contracts import FLEX, MarginTier, funding_payment
 from ..errors import ArgumentError
 from ..risk_tables import MARGIN_HISTORY
 from .picture import Picture
-from .portfolio import CASH, FLEX, Balance, Floats, Leg, Numbers, Portfolio, coin, currency_of
+from .portfolio import CASH, Balance, Floats, Leg, Numbers, Portfolio, currency_of
 from .prices import candles_of, index_candles
 
 if TYPE_CHECKING:
     from ..client import Client
 
-SECONDS = {"1m": 60, "5m": 300, "15m": 900, "30m": 1800, "1h": 3600, "4h": 14_400, "12h": 43_200, "1d": 86_400}
-"""Resolutions, all of them parts of a day."""
+RESOLUTIONS = ("1m", "5m", "15m", "30m", "1h", "4h", "12h", "1d")
+"""Steps of time, all of them parts of a day."""
 
-_HOUR = 3600
-_NEAR = 1e-12
+_HOUR = np.timedelta64(3_600_000_000, "us")
 
-
-@dataclass(frozen=True)
-class Past:
-    """What was held at some moments.
-
-    Attributes
-    ----------
-    times
-        The moments, seconds since 1970.
-    sizes, entries
-        Signed size and entry price by contract.
-    changed
-        By contract, when the position had changed last; minus infinity before the log begins.
-    balances
-        Amounts by wallet and currency, currencies in the spelling of symbols.
-    """
-
-    times: Floats
-    sizes: dict[str, Floats] = field(default_factory=dict)
-    entries: dict[str, Floats] = field(default_factory=dict)
-    changed: dict[str, Floats] = field(default_factory=dict)
-    balances: dict[tuple[str, str], Floats] = field(default_factory=dict)
-
-    @property
-    def coins(self) -> list[str]:
-        """Currencies held whose price moves."""
-        return sorted({currency for _, currency in self.balances if currency not in CASH})
+Rates = Callable[[str], pd.DataFrame]
+"""Gives the table ``funding_rates`` of a perpetual."""
 
 
 def history(
     client: Client, picture: Picture, start: pd.Timestamp, end: pd.Timestamp, resolution: str
 ) -> tuple[pd.DataFrame, list[str]]:
     """Table ``margin_history`` rebuilt for the moments of a span, and what a reader must know of it."""
-    times = grid(start, end, resolution)
-    if not len(times):
+    step = step_of(resolution)
+    moments = pd.date_range(start.ceil(step), end, freq=step, unit="us")
+    if moments.empty:
         return MARGIN_HISTORY.frame({}), []
-    first, last = (pd.Timestamp(moment, unit="s", tz="UTC") for moment in (times[0], times[-1]))
-    past = past_of(client.account_log(start=first), picture, times)
+    first, last = moments[0], moments[-1]
+    ledger = Ledger(client.account_log(start=first))
+    line = timeline(ledger, track_of(ledger, cash_of(ledger)), picture.balances.accounts, picture.positions)
+    when = moments.tz_localize(None).to_numpy(dtype="datetime64[us]")
+    held = Timeline(
+        [b for b in line.balances if b.account != "cash" and _ever(b.amount.at(when))],
+        [p for p in line.positions if _ever(p.size.at(when))],
+        line.time,
+    )
     # A candle that is missing at the first moment is stood in for by one before.
-    span = (first - pd.Timedelta(seconds=max(SECONDS[resolution], _HOUR)), last)
-    marks = candles_of(client, list(past.sizes), resolution, "mark", *span)
-    indices = index_candles(client, picture, past.coins, resolution, *span)
-    step = SECONDS[resolution]
+    span = (first - max(step, pd.Timedelta("1h")), last)
+    coins = sorted({balance.currency for balance in held.balances if balance.currency not in CASH})
+    marks = candles_of(client, [position.contract for position in held.positions], resolution, "mark", *span)
+    indices = index_candles(client, picture, coins, resolution, *span)
     return rebuilt(
         picture,
-        past,
-        {symbol: sampled(candles, times, step) for symbol, candles in marks.items()},
-        {currency: sampled(candles, times, step) for currency, candles in indices.items()},
-        (lambda symbol: client.funding_rates(symbol, start=span[0], end=last)) if step < _HOUR else None,
+        held,
+        when,
+        {contract: sampled(candles, when, step) for contract, candles in marks.items()},
+        {currency: sampled(candles, when, step) for currency, candles in indices.items()},
+        (lambda contract: client.funding_rates(contract, start=span[0], end=last)) if step < _HOUR else None,
     )
 
 
-def grid(start: pd.Timestamp, end: pd.Timestamp, resolution: str) -> Floats:
-    """The moments of a span at which candles begin, seconds since 1970."""
-    if resolution not in SECONDS:
-        raise ArgumentError(f"resolution={resolution!r} is not one of {', '.join(SECONDS)}")
-    step = SECONDS[resolution]
-    first, last = math.ceil(start.timestamp() / step), math.floor(end.timestamp() / step)
-    return step * np.arange(first, last + 1, dtype=np.float64)
+def step_of(resolution: str) -> pd.Timedelta:
+    """How long a candle takes.
 
-
-def past_of(log: pd.DataFrame, picture: Picture, times: Floats) -> Past:
-    """What was held, from the account log since the first moment until the picture was taken.
-
-    What the log does not mention did not change: it is in the picture.
+    Raises
+    ------
+    ArgumentError
+        If it is no resolution that divides a day.
     """
-    log = log.sort_index()
-    past = Past(times)
-    margined = log[log["account"] != "cash"]
-    keys = margined.groupby(["account", "asset"], sort=False, observed=True)
-    for (account, asset), rows in keys:
-        booked = _seconds(rows["time"])
-        place = np.searchsorted(booked, times, side="right") - 1
-        if "_" in str(asset):
-            symbol = str(asset)
-            past.sizes[symbol] = _states(rows, place, "balance")
-            past.entries[symbol] = _states(rows, place, "entry_price")
-            past.changed[symbol] = np.append(booked, -np.inf)[place]
-        else:
-            past.balances[str(account), coin(str(asset))] = _states(rows, place, "balance")
-    still = np.ones(len(times))
-    for leg in picture.unadjusted.legs:
-        if leg.symbol not in past.sizes:
-            past.sizes[leg.symbol], past.entries[leg.symbol] = leg.size * still, leg.entry_price * still
-            past.changed[leg.symbol] = -np.inf * still
-    for balance in picture.unadjusted.balances:
-        past.balances.setdefault((balance.wallet, balance.currency), balance.quantity * still)
-    return Past(times, _held(past.sizes), past.entries, past.changed, _held(past.balances))
+    if resolution not in RESOLUTIONS:
+        raise ArgumentError(f"resolution={resolution!r} is not one of {', '.join(RESOLUTIONS)}")
+    return pd.Timedelta(resolution.upper() if resolution.endswith("d") else resolution)
 
 
-Key = TypeVar("Key")
-
-
-def _held(amounts: dict[Key, Floats]) -> dict[Key, Floats]:
-    """What was there at any moment."""
-    return {key: values for key, values in amounts.items() if (np.abs(values) > _NEAR).any()}
-
-
-def _states(rows: pd.DataFrame, place: NDArray[np.intp], what: str) -> Floats:
-    """What a balance was after the last of its rows so far; before the first one, what that row found."""
-    after, before = rows[f"new_{what}"].to_numpy(dtype=float), rows[f"old_{what}"].to_numpy(dtype=float)
-    return np.append(after, before[0])[place]
-
-
-def _seconds(times: pd.Series[pd.Timestamp]) -> Floats:
-    return times.astype("int64").to_numpy() / 1e6
-
-
-def sampled(candles: pd.DataFrame, times: Floats, step: int) -> Floats:
+def sampled(candles: pd.DataFrame, when: Times, step: pd.Timedelta) -> Floats:
     """Prices at some moments: where a candle begins its first price, else the last price before; NaN before all."""
-    if not len(candles):
-        return np.full(len(times), np.nan)
-    starts = _seconds(candles.index.to_series())
-    known = np.concatenate([starts, starts + step])
+    starts = _naive(candles)
+    known = np.concatenate([starts, starts + step.to_timedelta64()])
     prices = np.concatenate([candles["open"].to_numpy(), candles["close"].to_numpy()])
     # Of a close and an open at the same moment the open comes last and counts.
     order = np.lexsort((np.repeat([1, 0], len(starts)), known))
-    place = np.searchsorted(known[order], times, side="right") - 1
+    place = np.searchsorted(known[order], when, side="right") - 1
     return np.append(prices[order], np.nan)[place]
 
 
-def accrued(past: Past, symbol: str, rates: pd.DataFrame) -> Numbers:
-    """Funding of the running hour that was not yet paid; positions that change are paid what has accrued."""
-    hours = np.floor(past.times / _HOUR) * _HOUR
-    since = np.maximum(hours, past.changed[symbol])
-    starts = _seconds(rates.index.to_series())
-    place = np.searchsorted(starts, past.times, side="right") - 1
+def accrued(position: Position, when: Times, rates: pd.DataFrame) -> Floats:
+    """Funding of the running hour that was not yet paid; a position that changes is paid what has accrued."""
+    hours = when.astype("datetime64[h]").astype("datetime64[us]")
+    changes = np.append(position.size.time, np.datetime64(0, "us"))
+    since = np.maximum(hours, changes[np.searchsorted(position.size.time, when, side="right") - 1])
+    place = np.searchsorted(_naive(rates), when, side="right") - 1
     rate = np.append(rates["funding_rate"].to_numpy(dtype=float), 0.0)[place]
-    return -past.sizes[symbol] * rate * (past.times - since) / _HOUR
+    paid: Floats = funding_payment(position.size.at(when), rate, (when - since) / _HOUR)
+    return paid
 
 
 def rebuilt(
     picture: Picture,
-    past: Past,
+    held: Timeline,
+    when: Times,
     marks: Mapping[str, Floats],
     prices: Mapping[str, Floats],
-    rates: Callable[[str], pd.DataFrame] | None,
+    rates: Rates | None,
 ) -> tuple[pd.DataFrame, list[str]]:
     """Table ``margin_history`` of what was held, and what a reader must know of it.
 
@@ -175,72 +117,83 @@ def rebuilt(
     ----------
     picture
         The account now, for what the past does not tell.
-    past
-        What was held.
+    held
+        What was held in the wallets that have margin.
+    when
+        The moments.
     marks, prices
-        Mark prices by contract and index prices by coin at the past's moments.
+        Mark prices by contract and index prices by coin at the moments.
     rates
-        Gives the table ``funding_rates`` of a perpetual; not needed where all moments are full hours.
+        Not needed where all moments are full hours.
     """
     notes: list[str] = []
-    legs = []
-    for symbol, sizes in past.sizes.items():
-        leg = picture.leg(symbol)
-        perpetual = symbol.startswith("P")
-        legs.append(
-            Leg(
-                symbol,
-                sizes,
-                past.entries[symbol],
-                marks[symbol],
-                leg.ladder or _sibling_ladder(picture, symbol, notes),
-                accrued(past, symbol, rates(symbol)) if rates is not None and perpetual else np.zeros(len(sizes)),
-                leg.leverage,
-            )
-        )
-        if np.isnan(marks[symbol][sizes != 0]).any():
-            notes.append(f"{symbol} was held at times for which there is no mark price: figures are n/a then.")
+    legs = [_leg(picture, position, when, marks[position.contract], rates, notes) for position in held.positions]
     now = {(b.wallet, b.currency): b for b in picture.unadjusted.balances}
     balances = []
-    for (wallet, currency), amounts in past.balances.items():
+    for balance in held.balances:
+        wallet, currency = balance.account, balance.currency
         known = now.get((wallet, currency))
-        if currency in prices:
-            price: Numbers = prices[currency]
-        else:
+        price: Numbers = prices.get(currency)
+        if price is None:
             price = 1.0 if currency == "USD" else known.price if known else picture.indices.get(currency, math.nan)
             if currency != "USD":
                 notes.append(f"{currency} is counted at its price of now.")
         if wallet == FLEX and known is None and currency != "USD":
             notes.append(f"{currency} is no longer held: its haircut is not known, it is counted in full.")
-        balances.append(Balance(wallet, currency, amounts, price, known.haircut if known else 0.0))
+        balances.append(Balance(wallet, currency, balance.amount.at(when), price, known.haircut if known else 0.0))
     portfolio = Portfolio(tuple(legs), tuple(balances))
-    parts = [_wallet_rows(portfolio, wallet, past.times) for wallet in portfolio.wallets]
+    parts = [_rows(portfolio, wallet, when) for wallet in portfolio.wallets]
     names = parts[0] if parts else ()
     return MARGIN_HISTORY.frame({name: [value for part in parts for value in part[name]] for name in names}), notes
 
 
-def _wallet_rows(portfolio: Portfolio, wallet: str, times: Floats) -> dict[str, list[object]]:
-    length = len(times)
-    equity, initial, maintenance = (
-        np.broadcast_to(portfolio.of_wallet(wallet, figure), length)
-        for figure in (portfolio.equity, portfolio.initial, portfolio.maintenance)
+def _leg(
+    picture: Picture, position: Position, when: Times, marks: Floats, rates: Rates | None, notes: list[str]
+) -> Leg:
+    contract = position.contract
+    now, sizes = picture.leg(contract), position.size.at(when)
+    if np.isnan(marks[sizes != 0]).any():
+        notes.append(f"{contract} was held at times for which there is no mark price: figures are n/a then.")
+    funding = 0.0 * sizes if rates is None or contract[0] != "P" else accrued(position, when, rates(contract))
+    return Leg(
+        contract,
+        sizes,
+        position.entry_price.at(when),
+        marks,
+        now.ladder or _stand_in(picture, contract, notes),
+        funding,
+        now.leverage,
     )
-    worth, value = (
-        np.broadcast_to(figure, length)
-        for figure in (portfolio.portfolio_value(wallet), portfolio.position_value(wallet))
-    )
-    numbers = {
-        "equity": equity,
-        "initial_margin": initial,
-        "maintenance_margin": maintenance,
-        "portfolio_value": worth,
-        "position_value": value,
-        "usage": _over(initial, equity),
-        "maintenance_usage": _over(maintenance, equity),
-        "effective_leverage": _over(value, worth),
+
+
+def _stand_in(picture: Picture, contract: str, notes: list[str]) -> tuple[MarginTier, ...]:
+    """Margin tiers of a contract that is no longer listed: those of one of the same kind on the same pair."""
+    kind = contract.rpartition("_")[0] + "_"
+    for other, (_, ladder) in picture.ladders.items():
+        if other.startswith(kind) and ladder:
+            notes.append(f"{contract} is no longer listed: the margin tiers of {other} stand in for its own.")
+            return ladder
+    notes.append(f"There are no margin tiers for {contract}: margin is n/a while it was held.")
+    return ()
+
+
+def _rows(portfolio: Portfolio, wallet: str, when: Times) -> dict[str, list[object]]:
+    length = len(when)
+    figures = {
+        "equity": portfolio.of_wallet(wallet, portfolio.equity),
+        "initial_margin": portfolio.of_wallet(wallet, portfolio.initial),
+        "maintenance_margin": portfolio.of_wallet(wallet, portfolio.maintenance),
+        "portfolio_value": portfolio.portfolio_value(wallet),
+        "position_value": portfolio.position_value(wallet),
+    }
+    numbers = {name: np.broadcast_to(figure, length) for name, figure in figures.items()}
+    numbers |= {
+        "usage": _over(numbers["initial_margin"], numbers["equity"]),
+        "maintenance_usage": _over(numbers["maintenance_margin"], numbers["equity"]),
+        "effective_leverage": _over(numbers["position_value"], numbers["portfolio_value"]),
     }
     return {
-        "time": [int(time) for time in times * 1000],
+        "time": (when.astype(np.int64) // 1000).tolist(),
         "account": [wallet] * length,
         "currency": [currency_of(wallet)] * length,
         "source": ["rebuilt"] * length,
@@ -253,12 +206,11 @@ def _over(part: Floats, whole: Floats) -> Floats:
         return np.where(whole > 0, part / whole, np.nan)
 
 
-def _sibling_ladder(picture: Picture, symbol: str, notes: list[str]) -> tuple[MarginTier, ...]:
-    """Margin tiers of a contract that is no longer listed: those of one of the same kind on the same pair."""
-    kind = symbol.rpartition("_")[0] + "_"
-    for other, (_, ladder) in picture.ladders.items():
-        if other.startswith(kind) and ladder:
-            notes.append(f"{symbol} is no longer listed: the margin tiers of {other} stand in for its own.")
-            return ladder
-    notes.append(f"There are no margin tiers for {symbol}: margin is n/a while it was held.")
-    return ()
+def _ever(amounts: Floats) -> bool:
+    """Whether something was there at any of some moments."""
+    return bool((np.abs(amounts) > 1e-12).any())
+
+
+def _naive(frame: pd.DataFrame) -> Times:
+    """The index's times in UTC, without zone."""
+    return pd.DatetimeIndex(frame.index).tz_localize(None).to_numpy(dtype="datetime64[us]")

@@ -12,10 +12,10 @@ import pandas as pd
 
 from .. import schema
 from ..account import Balances
-from ..contracts import MarginTier, preferred_schedule
+from ..contracts import FLEX, MarginTier, currency_code, preferred_schedule, underlying_of
 from ..errors import ArgumentError
 from ..rules import row_of
-from .portfolio import FLEX, Balance, Leg, Portfolio, coin, currency_of, underlying_of
+from .portfolio import Balance, Leg, Portfolio, currency_of
 
 if TYPE_CHECKING:
     from ..client import Client
@@ -128,7 +128,7 @@ class Picture:
     def _money(self) -> list[Balance]:
         found = []
         for row in self.balances.accounts.to_dict("records"):
-            wallet, currency = str(row["account"]), coin(str(row["currency"]))
+            wallet, currency = str(row["account"]), currency_code(str(row["currency"]))
             quantity, worth = float(row["quantity"]), float(row["value_usd"])
             if wallet == FLEX and quantity:
                 price = worth / quantity

@@ -24,62 +24,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contracts import MarginTier, is_inverse, margin_requirement, notional, pnl
+from ..accounting.amounts import MONEY
+from ..contracts import (
+    FLEX,
+    MarginTier,
+    is_inverse,
+    margin_requirement,
+    notional,
+    pnl,
+    pnl_currency,
+    underlying_of,
+    wallet_of,
+)
 
 Floats = NDArray[np.float64]
 Numbers = Any
 """A number, or an array of them with one element per scenario or moment."""
 
-FLEX = "flex"
-"""Name of the multi-collateral wallet."""
-
-CASH = frozenset(
-    [
-        "USD",
-        "EUR",
-        "GBP",
-        "CAD",
-        "AUD",
-        "CHF",
-        "JPY",
-        "USDC",
-        "USDT",
-        "USDG",
-        "USDQ",
-        "USDR",
-        "PYUSD",
-        "RLUSD",
-        "DAI",
-        "TUSD",
-        "EURC",
-        "EURQ",
-        "EURR",
-        "EURT",
-    ]
-)
+CASH = frozenset(MONEY - {"FEE"})
 """Money and stablecoins: they stand still when the market moves."""
-
-_SPELLINGS = {"BTC": "XBT"}
-
-
-def underlying_of(symbol: str) -> str:
-    """Underlying of a contract from its symbol: ``XBT`` of ``PF_XBTUSD`` and ``FF_XBTUSD_261225``."""
-    return pair_of(symbol).removesuffix("USD")
-
-
-def pair_of(symbol: str) -> str:
-    """Base and quote of a contract from its symbol, ``XBTUSD``."""
-    return [*symbol.split("_"), symbol][1]
-
-
-def wallet_of(symbol: str) -> str:
-    """The wallet that carries a contract."""
-    return f"fi_{pair_of(symbol).lower()}" if is_inverse(symbol) else FLEX
-
-
-def coin(currency: str) -> str:
-    """A currency in the spelling of symbols: bitcoin is XBT there and BTC in the multi-collateral wallet."""
-    return _SPELLINGS.get(currency.upper(), currency.upper())
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +92,7 @@ class Leg:
     @property
     def currency(self) -> str:
         """Currency of its P&L and margin."""
-        return self.underlying if self.inverse else "USD"
+        return pnl_currency(self.symbol)
 
     @property
     def held(self) -> bool:

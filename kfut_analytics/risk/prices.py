@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from .. import schema
+from ..contracts import underlying_of
 from ..errors import InvalidRequestError, NotFoundError
 from ..side_by_side import fetch_each
 from .picture import Picture
-from .portfolio import underlying_of
 
 if TYPE_CHECKING:
     from ..client import Client

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..contracts import currency_code
 from ..errors import ArgumentError
 from ..risk_tables import STRESS
 from .liquidation import MARKET, edge_of, moves_with
-from .portfolio import CASH, Floats, Numbers, Pool, Portfolio, coin, currency_of
+from .portfolio import CASH, Floats, Numbers, Pool, Portfolio, currency_of
 
 COLLATERAL = "collateral"
 """Stands for the coins among the balances."""
@@ -72,7 +73,7 @@ def _targets(portfolio: Portfolio, shocks: Shocks | None) -> dict[str, list[floa
 
 def _known(target: object, symbols: Iterable[str], underlyings: Iterable[str]) -> str:
     if isinstance(target, str):
-        for name in (target.strip().lower(), target.strip().upper(), coin(target.strip())):
+        for name in (target.strip().lower(), target.strip().upper(), currency_code(target.strip())):
             if name in {MARKET, COLLATERAL, *symbols, *underlyings}:
                 return name
     raise ArgumentError(

@@ -7,9 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from ..contracts import FLEX
 from ..risk_tables import MARGIN_POSITIONS, MARGIN_USAGE
 from .picture import Picture
-from .portfolio import FLEX, Numbers, Portfolio, currency_of
+from .portfolio import Numbers, Portfolio, currency_of
 
 FIGURES = ("equity", "initial_margin", "initial_margin_with_orders", "maintenance_margin", "available_margin")
 """The figures that the exchange gives and that are computed here as well."""

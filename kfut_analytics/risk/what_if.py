@@ -12,14 +12,14 @@ from typing import Any
 import pandas as pd
 
 from .. import orders as order_checks
-from ..contracts import apply_fill, fee
+from ..contracts import FLEX, apply_fill, fee
 from ..errors import ArgumentError
 from ..orders import IMMEDIATE_TYPES, MAKER_FEE, TAKER_FEE, TRIGGER_TYPES, Order
 from ..risk_tables import WHAT_IF, WHAT_IF_ORDERS, WHAT_IF_POSITIONS
 from ..rules import row_of, unknown_symbol
 from .liquidation import liquidation
 from .picture import Picture
-from .portfolio import FLEX, Balance, Leg, Portfolio, currency_of
+from .portfolio import Balance, Leg, Portfolio, currency_of
 from .usage import figures_of, frame_of, over
 
 

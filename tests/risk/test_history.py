@@ -13,7 +13,7 @@ from kfut_analytics import schema
 from kfut_analytics.errors import ArgumentError
 from kfut_analytics.paper.clock import DAY, HOUR
 from kfut_analytics.paper.market.simulated import SimulatedMarket
-from kfut_analytics.risk.history import sampled
+from kfut_analytics.risk.history import RESOLUTIONS, sampled, step_of
 from kfut_analytics.risk_tables import MARGIN_HISTORY
 
 from .accounts import contract_like
@@ -139,9 +139,10 @@ def test_prices_between_and_beside_candles():
     candles = schema.CANDLES.frame(
         {"time": [start * 1000, (start + 120) * 1000], "open": [1.0, 5.0], "close": [2.0, 6.0]}
     )
-    times = start + np.array([-1.0, 0, 59, 60, 90, 120, 180, 1e6])
-    np.testing.assert_array_equal(sampled(candles, times, 60), [np.nan, 1, 1, 2, 2, 5, 6, 6])
-    assert np.isnan(sampled(schema.CANDLES.frame({}), times, 60)).all()
+    when = np.array(start + np.array([-1, 0, 59, 60, 90, 120, 180, 10**6]), dtype="datetime64[s]")
+    minute = pd.Timedelta("1m")
+    np.testing.assert_array_equal(sampled(candles, when, minute), [np.nan, 1, 1, 2, 2, 5, 6, 6])
+    assert np.isnan(sampled(schema.CANDLES.frame({}), when, minute)).all()
 
 
 # The file ---------------------------------------------------------------------------------------------------------
@@ -179,3 +180,7 @@ def test_every_account_has_a_file_of_its_own_that_nobody_else_reads(stage, tmp_p
     assert file.name.startswith(f"paper-{stage.account.uid}")
     assert os.name == "nt" or file.stat().st_mode & 0o077 == 0
     assert json.loads(file.read_text(encoding="utf-8"))["account"] == "flex"
+
+
+def test_every_resolution_is_a_step_of_time():
+    assert [step_of(name) // pd.Timedelta("1min") for name in RESOLUTIONS] == [1, 5, 15, 30, 60, 240, 720, 1440]

@@ -1,11 +1,44 @@
 """Charts: one function per chart, ``ax=None`` in and Axes out.
 
-Every chart says which environment it shows and as of when. No global matplotlib setting is changed. With ``ax=None``
-a figure is made through pyplot; from threads pass the Axes of your own ``matplotlib.figure.Figure``. An Axes you pass
-keeps its figure as it is: give that the theme's background where the theme is dark.
+Every chart takes, after what it draws,
+
+``ax``
+    Where to draw. Without one a figure is made through pyplot, which a notebook shows once; from threads, and for
+    several charts on one page, pass the Axes of your own ``matplotlib.figure.Figure(layout="constrained")``.
+``theme``
+    ``"light"``, ``"dark"``, or ``"auto"``: as the background of the figure is, which matplotlib's own settings say for
+    a new one.
+``env``
+    The environment of the badge, such as ``"paper"`` or ``"live"``; by default the one the figures come from.
+``as_of``
+    Time of the figures, as a datetime, ISO text or an offset such as ``"-1h"``; by default the one they have.
+
+No setting of matplotlib is changed, and fonts are the user's. Long series are thinned to what a screen can show without
+losing an extreme. Where there is nothing to draw, a sentence says so.
 """
 
 from .accounting import pnl
+from .bridge import bridge
+from .calendar import daily_pnl
+from .carry import basis, funding_rates, term_structure
+from .contracts import funding_paid, pnl_by_contract
+from .depth import depth
+from .price import price
 from .risk import margin_usage
+from .trips import pnl_distribution, round_trips
 
-__all__ = ["margin_usage", "pnl"]
+__all__ = [
+    "basis",
+    "bridge",
+    "daily_pnl",
+    "depth",
+    "funding_paid",
+    "funding_rates",
+    "margin_usage",
+    "pnl",
+    "pnl_by_contract",
+    "pnl_distribution",
+    "price",
+    "round_trips",
+    "term_structure",
+]

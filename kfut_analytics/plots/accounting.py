@@ -8,7 +8,11 @@ from matplotlib.axes import Axes
 
 from ..errors import ArgumentError
 from ..pnl import PnL, amount
+from ..times import TimeLike
 from . import style
+from .axis import legend_below, number_axis, time_axis
+from .frames import as_of_of, last_time, utc
+from .text import minus, moment
 from .thin import thin
 
 
@@ -17,9 +21,9 @@ def pnl(
     ax: Axes | None = None,
     *,
     currency: str | None = None,
-    theme: style.ThemeName = "light",
+    theme: style.ThemeName = "auto",
     env: str | None = None,
-    as_of: pd.Timestamp | None = None,
+    as_of: TimeLike | None = None,
 ) -> Axes:
     """Cumulative net P&L and its parts: realised P&L, fees and funding.
 
@@ -31,12 +35,8 @@ def pnl(
         Where to draw; a new figure by default.
     currency
         The currency to draw; USD where it occurs, else the first. Currencies are never added up.
-    theme
-        ``"light"`` or ``"dark"``.
-    env
-        Environment of the badge; by default that of the log, where it says so.
-    as_of
-        Time to which the log was read; by default that of its last entry.
+    theme, env, as_of
+        See `kfut_analytics.plots`.
 
     Returns
     -------
@@ -45,38 +45,49 @@ def pnl(
     Raises
     ------
     ArgumentError
-        If the log has no P&L in that currency, or there is no such theme.
+        If the log has no P&L in that currency.
     """
-    colours = style.theme_named(theme)
     frame = pnl.cumulative()
-    currencies = sorted(frame["currency"].unique())
-    others: list[str] = []
-    if currency is None:
-        currency = "USD" if "USD" in currencies or not currencies else str(currencies[0])
-        others = [other for other in currencies if other != currency]
-    elif currency not in currencies:
-        raise ArgumentError(
-            f"currency={currency!r} has no P&L in this log: it has {', '.join(currencies) or 'no P&L at all'}"
-        )
+    currency, others = chosen_currency(frame, currency)
     frame = frame[frame["currency"] == currency]
-    ax = style.axes(ax, colours, (9.0, 4.2))
+    read = as_of_of(as_of, last_time(pnl.log["time"]))
     title = f"Cumulative P&L, {currency}"
-    if as_of is None and not pnl.log.empty:
-        as_of = pnl.log["time"].max()
-    style.dress(ax, colours, title=title, env=env or pnl.env, as_of=as_of)
+    ax, colours = style.begin(ax, theme, style.WIDE, title=title, env=env or pnl.env, as_of=read)
     if len(frame) < 2:
-        style.sentence(ax, colours, _too_little(frame, currency))
-        return ax
-    _lines(ax, colours, frame, currency, as_of)
-    if others:
-        ax.set_ylabel(f"{currency} (also in the log: {', '.join(others)})")
+        return style.sentence(ax, colours, _too_little(frame, currency))
+    _lines(ax, colours, frame, currency, read)
+    legend_below(ax, colours, notes=left_out(others))
     return ax
+
+
+def chosen_currency(frame: pd.DataFrame, currency: str | None) -> tuple[str, list[str]]:
+    """The currency to draw, and those left out without having been asked for.
+
+    Raises
+    ------
+    ArgumentError
+        If the frame has no such currency.
+    """
+    known = sorted(frame["currency"].unique())
+    if currency is None:
+        chosen = "USD" if "USD" in known or not known else str(known[0])
+        return chosen, [other for other in known if other != chosen]
+    if currency not in known:
+        raise ArgumentError(
+            f"currency={currency!r} has no P&L in this log: it has {', '.join(known) or 'no P&L at all'}"
+        )
+    return currency, []
+
+
+def left_out(others: list[str]) -> list[str]:
+    """The note that says which currencies the chart leaves out."""
+    return [f"also in the log: {', '.join(others)}"] if others else []
 
 
 def _lines(ax: Axes, colours: style.Theme, frame: pd.DataFrame, currency: str, as_of: pd.Timestamp | None) -> None:
     # What was reached holds until the time of the chart.
     end = max(as_of or frame.index[-1], frame.index[-1])
-    time = frame.index.append(pd.DatetimeIndex([end])).tz_convert(None).to_numpy()  # type: ignore[attr-defined]
+    time = utc(frame.index.append(pd.DatetimeIndex([end])))
     parts = {
         "Net": frame["net"],
         "Realised P&L": frame["realized_pnl"],
@@ -86,20 +97,20 @@ def _lines(ax: Axes, colours: style.Theme, frame: pd.DataFrame, currency: str, a
     ax.axhline(0, color=colours.muted, linewidth=0.8)
     for rank, (label, values) in enumerate(parts.items()):
         x, y = thin(time, np.append(values, values.iloc[-1]))
-        label = f"{label} {style.minus(amount(values.iloc[-1], currency, sign=True))}"
+        label = f"{label} {minus(amount(values.iloc[-1], currency, sign=True))}"
         width = 2.2 if rank == 0 else 1.3
-        ax.plot(x, y, drawstyle="steps-post", color=colours.series[rank], linewidth=width, zorder=5 - rank, label=label)
+        look = style.line(colours, rank)
+        ax.plot(x, y, drawstyle="steps-post", linewidth=width, zorder=5 - rank, label=label, **look)
     ax.margins(x=0)
     ax.grid(axis="y", color=colours.grid)
-    ax.yaxis.set_major_formatter(style.NUMBERS)
-    style.time_axis(ax)
-    style.legend_below(ax, colours, columns=4)
+    number_axis(ax.yaxis)
+    time_axis(ax)
 
 
 def _too_little(frame: pd.DataFrame, currency: str) -> str:
     if frame.empty:
         return "No trades and no funding in this period."
     return (
-        f"One entry only: {style.minus(amount(frame['net'].iloc[0], currency, sign=True))} {currency} "
-        f"on {frame.index[0]:%Y-%m-%d %H:%M} UTC."
+        f"One entry only: {minus(amount(frame['net'].iloc[0], currency, sign=True))} {currency} "
+        f"on {moment(frame.index[0])}."
     )

@@ -6,16 +6,16 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
 
 from ..margin import Margin, percent
 from ..pnl import amount
 from . import style
+from .axis import legend_below, percents
 
 _NAMED = 6  # positions with a colour of their own; the rest share the last one
 
 
-def margin_usage(margin: Margin, ax: Axes | None = None, *, theme: style.ThemeName = "light") -> Axes:
+def margin_usage(margin: Margin, ax: Axes | None = None, *, theme: style.ThemeName = "auto") -> Axes:
     """Initial margin of each position, stacked, as a part of the wallet's equity.
 
     One bar per wallet. The vertical marks are the exchange's own initial and maintenance margin; they fall short of
@@ -40,11 +40,11 @@ def margin_usage(margin: Margin, ax: Axes | None = None, *, theme: style.ThemeNa
     ArgumentError
         If there is no such theme.
     """
-    colours = style.theme_named(theme)
     usage = margin.usage()
     held = margin.by_position()
-    ax = style.axes(ax, colours, (9.0, usage_height(margin)))
-    style.dress(ax, colours, title="Margin usage, part of equity", env=margin.env, as_of=margin.as_of)
+    ax, colours = style.begin(
+        ax, theme, (9.0, usage_height(margin)), title="Margin usage, part of equity", env=margin.env, as_of=margin.as_of
+    )
     if held.empty:
         style.sentence(ax, colours, "No open positions: no margin is used.")
         return ax
@@ -68,9 +68,9 @@ def margin_usage(margin: Margin, ax: Axes | None = None, *, theme: style.ThemeNa
     )
     ax.set_ylim(len(bars) - 0.4, -0.6)
     ax.grid(axis="x", color=colours.grid)
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda share, _: percent(share, decimals=0)))
+    ax.xaxis.set_major_formatter(percents())
     ax.tick_params(axis="y", length=0)
-    style.legend_below(ax, colours, columns=2)
+    legend_below(ax, colours)
     return ax
 
 

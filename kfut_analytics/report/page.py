@@ -117,10 +117,10 @@ def _charts(data: ReportData) -> dict[str, list[Markup]]:
     drawings: dict[str, list[Markup]] = {"pnl": [], "margin": []}
     for code in currencies:
         figure = _figure(3.6 if code == currencies[0] else 2.6)
-        plots.pnl(ledger, figure.gca(), currency=code, env=data.env, as_of=data.as_of)
+        plots.pnl(ledger, figure.gca(), currency=code, theme="light", env=data.env, as_of=data.as_of)
         drawings["pnl"].append(_svg(figure, f"pnl {code}"))
     figure = _figure(usage_height(data.margin))
-    plots.margin_usage(data.margin, figure.gca())
+    plots.margin_usage(data.margin, figure.gca(), theme="light")
     drawings["margin"].append(_svg(figure, "margin"))
     return drawings
 

@@ -14,8 +14,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -24,8 +22,7 @@ from kfut_analytics import plots, schema
 from kfut_analytics.account import Account, Balances
 from kfut_analytics.errors import ArgumentError
 from kfut_analytics.margin import Margin
-from kfut_analytics.plots.style import THEMES, plain_number
-from kfut_analytics.plots.thin import thin
+from kfut_analytics.plots.style import THEMES
 from kfut_analytics.pnl import pnl
 from kfut_analytics.risk.picture import Picture
 
@@ -201,7 +198,7 @@ def test_axes_in_axes_out_and_no_global_change(draw):
     draw()
     assert len(plt.get_fignums()) == 1
     assert dict(mpl.rcParams) == before
-    with pytest.raises(ArgumentError, match="theme='pink' is not a theme: use 'light' or 'dark'"):
+    with pytest.raises(ArgumentError, match="theme='pink' is not a theme: use 'auto', 'light' or 'dark'"):
         draw(theme="pink")
 
 
@@ -247,26 +244,3 @@ def test_long_series_are_thinned():
     net = result.cumulative()["net"]
     assert len(drawn) <= 4000
     assert (drawn.min(), drawn.max(), drawn[-1]) == (net.min(), net.max(), net.iloc[-1])
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.lists(st.integers(0, 1000), min_size=1, max_size=300), st.integers(1, 20))
-def test_thin_keeps_every_extreme_of_every_column(steps, columns):
-    x = np.cumsum(steps).astype("float64")
-    y = np.random.default_rng(len(steps)).normal(size=len(steps))
-    thin_x, thin_y = thin(x, y, columns)
-    assert len(thin_x) == len(thin_y) <= max(len(x), 4 * columns)
-    assert (np.diff(thin_x) >= 0).all()
-    assert set(thin_y) <= set(y)
-    if len(x) > 4 * columns and x[-1] > x[0]:
-        column = ((x - x[0]) / (x[-1] - x[0]) * columns).astype(int).clip(0, columns - 1)
-        for index in np.unique(column):
-            inside = y[column == index]
-            assert inside.min() in thin_y
-            assert inside.max() in thin_y
-
-
-def test_plain_number():
-    assert [plain_number(v) for v in (0.0, -0.0, 1e6, -0.00012, 1e-7)] == [
-        "0", "0", "1,000,000", "\N{MINUS SIGN}0.00012", "0.0000001",
-    ]  # fmt: skip

@@ -1,0 +1,71 @@
+"""Charts with one row per thing: its name on the left, a bar, its figure on the right."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.font_manager import FontProperties
+
+from . import style
+from .axis import number_axis
+from .text import width_of
+
+BAR = 0.62
+"""Thickness of a bar, in rows."""
+_ROW = 12.0  # points of the lowest row whose text does not touch its neighbours'
+_GAP = 6.0
+
+
+def height(rows: int, legend_lines: int = 1) -> float:
+    """Inches that give the rows of all charts the same height."""
+    return 0.95 + 0.27 * max(rows, 3) + 0.17 * legend_lines
+
+
+def most_rows(ax: Axes | None, most: int) -> int:
+    """How many rows there is room for, ``most`` at most; a new figure has room for all."""
+    if ax is None:
+        return most
+    return int(np.clip(style.height_in_points(ax) / _ROW, 1, most))
+
+
+def beside(names: Sequence[str], figures: Sequence[str], bold: Collection[int] = ()) -> tuple[float, float]:
+    """Points that names and figures take to the left and right of the Axes."""
+    fonts = [FontProperties(size="small", weight="bold" if row in bold else "normal") for row in range(len(names))]
+    left, right = (
+        max((width_of(text, font) for text, font in zip(texts, fonts, strict=False)), default=0.0)
+        for texts in (names, figures)
+    )
+    return left + _GAP / 2, right + _GAP
+
+
+def name_rows(
+    ax: Axes, colours: style.Theme, names: Sequence[str], figures: Sequence[str], bold: Collection[int] = ()
+) -> None:
+    """Names and figures beside the rows, the first row on top; those of ``bold`` stand out."""
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.tick_params(axis="y", length=0, labelcolor=colours.text)
+    for row, label in enumerate(ax.get_yticklabels()):
+        label.set(parse_math=False, fontweight="bold" if row in bold else "normal")
+    _, right = beside(names, figures, bold)
+    for row, figure in enumerate(figures):
+        ax.annotate(
+            figure, (1, row), (right, 0), xycoords=ax.get_yaxis_transform(), textcoords="offset points", ha="right",
+            va="center", color=colours.text, fontsize="small", fontweight="bold" if row in bold else "normal",
+        )  # fmt: skip
+    ax.grid(axis="x", color=colours.grid)
+    number_axis(ax.xaxis)
+
+
+def largest(amounts: pd.Series[float], most: int) -> tuple[pd.Index[str], pd.Index[str]]:
+    """The names of the ``most`` largest amounts, whatever their sign, in their order, and of the rest.
+
+    A rest of one is no saving: it is among the first.
+    """
+    if len(amounts) <= most + 1:
+        return amounts.index, amounts.index[:0]
+    chosen = amounts.index.isin(amounts.abs().nlargest(most).index)
+    return amounts.index[chosen], amounts.index[~chosen]

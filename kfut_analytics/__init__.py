@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .accounting.log_csv import read_account_log_csv
     from .client import Client
     from .connection import connect
+    from .equity import Equity, equity
     from .margin import Margin, margin
     from .orders import CancelResult, Order, OrderResult, Preview
     from .pnl import PnL, pnl
@@ -46,6 +47,8 @@ _HOMES = {
     "pnl": ".pnl",
     "PnL": ".pnl",
     "read_account_log_csv": ".accounting.log_csv",
+    "equity": ".equity",
+    "Equity": ".equity",
     "margin": ".margin",
     "Margin": ".margin",
     "recording": ".recording",
@@ -57,6 +60,7 @@ _MODULES = ("errors", "paper", "plots")
 __all__ = [
     "CancelResult",
     "Client",
+    "Equity",
     "Margin",
     "Order",
     "OrderResult",
@@ -66,6 +70,7 @@ __all__ = [
     "__version__",
     "connect",
     "describe",
+    "equity",
     "errors",
     "margin",
     "paper",
@@ -90,7 +95,7 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """Keeps ``kfut.pnl``, ``kfut.margin`` and ``kfut.report`` functions although modules of these names exist.
+    """Keeps ``kfut.pnl``, ``kfut.equity`` and others as functions although modules of these names exist.
 
     Importing a module sets it as an attribute of its package, which would hide the function of the same name.
     """

@@ -8,8 +8,9 @@ import sys
 import kfut_analytics as kfut
 
 PUBLIC = {
-    "CancelResult", "Client", "Margin", "Order", "OrderResult", "OrderTicket", "PnL", "Preview", "__version__",
-    "connect", "describe", "errors", "margin", "paper", "plots", "pnl", "read_account_log_csv", "recording", "report",
+    "CancelResult", "Client", "Equity", "Margin", "Order", "OrderResult", "OrderTicket", "PnL", "Preview",
+    "__version__", "connect", "describe", "equity", "errors", "margin", "paper", "plots", "pnl",
+    "read_account_log_csv", "recording", "report",
 }  # fmt: skip
 
 
@@ -21,8 +22,9 @@ def test_public_names() -> None:
 
 def test_functions_stay_functions_when_their_modules_are_imported() -> None:
     code = (
-        "import kfut_analytics.pnl, kfut_analytics.margin, kfut_analytics.report, kfut_analytics as kfut\n"
-        "assert all(callable(f) for f in (kfut.pnl, kfut.margin, kfut.report)), kfut.pnl"
+        "import kfut_analytics.pnl, kfut_analytics.margin, kfut_analytics.equity, kfut_analytics.report\n"
+        "import kfut_analytics as kfut\n"
+        "assert all(callable(f) for f in (kfut.pnl, kfut.margin, kfut.equity, kfut.report)), kfut.pnl"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

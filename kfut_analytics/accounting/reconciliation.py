@@ -73,7 +73,7 @@ def _beyond_noise(ledger: Ledger, found: Deviations) -> Deviations:
     return found.where(np.abs(found.amount) > 1e-13 * scale)
 
 
-def _is_rounding(ledger: Ledger, found: Deviations) -> Bools:
+def is_rounding(ledger: Ledger, found: Deviations) -> Bools:
     """Whether a disagreement is small enough for the exchange's rounding of its figures."""
     steps = np.array([rounding_step(str(name)) if "_" not in name else 1e-10 for name in ledger.asset.names])
     small: Bools = np.abs(found.amount) <= np.append(steps, 0.0)[ledger.asset.codes[found.row]]
@@ -100,12 +100,12 @@ def reconcile(ledger: Ledger, cash: Cash, breaks: Deviations, odd: Deviations) -
     of_row[cash.row] = codes
     shown = Deviations(*(np.concatenate(pair) for pair in zip(breaks, odd, strict=True)))
     shown = shown.where(of_row[shown.row] >= 0)
-    small = _is_rounding(ledger, shown)
+    small = is_rounding(ledger, shown)
     for name, chosen in (("rounding", small), ("unexplained", ~small)):
         frame[name] = sums(of_row[shown.row[chosen]], shown.amount[chosen], size)
     frame["closing"] = ledger.new[last]
     frame["unexplained"] = np.where(np.isnan(frame["opening"] + frame["closing"]), np.nan, frame["unexplained"])
-    broken = breaks.row[(of_row[breaks.row] >= 0) & ~_is_rounding(ledger, breaks)]
+    broken = breaks.row[(of_row[breaks.row] >= 0) & ~is_rounding(ledger, breaks)]
     frame["breaks"] = np.bincount(of_row[broken], minlength=size)
     table = pd.DataFrame(frame)
     table.attrs["units"] = dict.fromkeys(table.columns.drop(["account", "currency", "breaks"]), "currency")
@@ -114,7 +114,7 @@ def reconcile(ledger: Ledger, cash: Cash, breaks: Deviations, odd: Deviations) -
 
 def gaps(ledger: Ledger, cash: Cash, track: Track, breaks: Deviations, odd: Deviations) -> pd.DataFrame:
     """One row per entry at which something is missing or disagrees; see `PnL.gaps`."""
-    breaks, odd = (found.where(~_is_rounding(ledger, found)) for found in (breaks, odd))
+    breaks, odd = (found.where(~is_rounding(ledger, found)) for found in (breaks, odd))
     position = ledger.position_leg[breaks.row]
     jumps = np.flatnonzero(np.diff(ledger.number) > 1) + 1
     unknown = np.full(len(ledger), np.nan)

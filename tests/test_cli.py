@@ -344,6 +344,9 @@ def test_reset_asks_first(home: Path, answer: str, code: int, amount: float) -> 
     assert account.balances == {("flex", "usd"): amount}
 
 
+NOBODY = "http://127.0.0.1:1"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said", "code"),
     [
@@ -359,6 +362,10 @@ def test_reset_asks_first(home: Path, answer: str, code: int, amount: float) -> 
         (["serve", "--account", "nobody"], "kfut paper init nobody", 2),
         (["serve", "--account", "there", "--seed", "3"], "made with seed=0", 2),
         (["serve", "--speed", "-1"], "speed=-1.0", 2),
+        (["serve", "--market", "live"], "account='empty'", 2),
+        (["serve", "--account", "empty", "--market", "live", "--market-url", "moon"], "market_url='moon'", 2),
+        (["serve", "--account", "empty", "--market", "live", "--market-url", NOBODY], "there is no connection", 1),
+        (["init", "new", "--market", "live", "--market-url", NOBODY], "there is no connection", 1),
     ],
 )
 def test_errors_of_kept_accounts_are_one_line(

@@ -108,8 +108,8 @@ def start(
             exchange = open_demo(seed or 0, clock)
         else:
             chosen = open_market(market or "simulated", seed=seed or 0, url=market_url, speed=speed)
-            on_failure.callback(chosen.close)
             exchange = open_empty(seed or 0, clock, chosen)
+        on_failure.callback(exchange.close)
         server = PaperServer(exchange, ApiKey(account), port=port, enforce_limits=enforce_limits)
         on_failure.pop_all()
         return server

@@ -177,11 +177,11 @@ class PaperServer:
             self._app.stop()
         self._server.should_exit = True
         if self._thread is not threading.current_thread():
-            self._thread.join(timeout=5)
+            self._thread.join(timeout=10)
         self._socket.close()
         if self.store is not None:
             self.store.close()
-        self.exchange.market.close()
+        self.exchange.close()
 
     def __enter__(self) -> PaperServer:
         return self

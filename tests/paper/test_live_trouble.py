@@ -3,18 +3,22 @@
 The exchange followed is scripted: it says on the wire what each test makes it say.
 """
 
+import json
 import logging
+import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
+import requests
 
 from kfut_analytics.errors import TransportError, UnavailableError, UnexpectedResponse
 from kfut_analytics.paper.clock import DAY, HOUR, ManualClock
 from kfut_analytics.paper.demo import open_empty
 from kfut_analytics.paper.engine.orders import EditRequest
-from kfut_analytics.paper.keeping.named import Origin, create_account
+from kfut_analytics.paper.keeping.named import Origin, create_account, list_accounts, reset_account
 from kfut_analytics.paper.keeping.store import open_stored
+from kfut_analytics.paper.market import live_feed
 from kfut_analytics.paper.market.live import LiveMarket
 from kfut_analytics.paper.market.live_source import Source
 from kfut_analytics.paper.server import PaperServer
@@ -23,7 +27,7 @@ from kfut_analytics.paper.wire.auth import ApiKey
 from tests.replay import Answer
 
 from .conftest import NOW
-from .following import TRADING, Follower, Scripted
+from .following import TRADING, Follower, Scripted, iso
 
 EXPIRY = NOW // HOUR * HOUR + HOUR
 TICKERS, BOOK, TRADES = f"{TRADING}/tickers", f"{TRADING}/orderbook", f"{TRADING}/history"
@@ -289,3 +293,75 @@ def test_a_kept_account_goes_on_where_it_stopped(other, tmp_path, sleep):
         assert exchange.state(exchange.contract("PF_XBTUSD")).reason == "PF_XBTUSD is quoted no longer"
         assert exchange.prices.mark(exchange.contract("PF_XBTUSD")) == other.index
         assert account.positions["PF_XBTUSD"].size == pytest.approx(0.2)
+
+
+def test_an_account_is_not_begun_anew_where_its_exchange_cannot_be_had(other, tmp_path):
+    create_account("mine", Origin({"USD": 5}, market="live", market_url=other.url), home=tmp_path)
+    other.server.answers[TICKERS] = NONSENSE["down"][0]
+    with pytest.raises(UnavailableError, match="Unavailable"):
+        reset_account("mine", Origin(), home=tmp_path)
+    other.show()
+    assert [account.balances for account in list_accounts(tmp_path)] == [{("flex", "usd"): 5.0}]
+
+
+def test_a_contract_that_is_listed_later_is_there_the_next_day(other, monkeypatch):
+    monkeypatch.setattr(live_feed, "INSTRUMENTS_SECONDS", 0.0)
+    with closing(Follower(other.url, NOW)) as follower:
+        assert "PF_MOONUSD" not in follower.exchange.contracts
+        for path, name in ((f"{TRADING}/instruments", "instruments"), (TICKERS, "tickers")):
+            rows = json.loads(other.server.answers[path].body)[name]
+            moon = rows[0] | {"symbol": "PF_MOONUSD", "base": "MOON"}
+            other.say(path, result="success", serverTime=iso(NOW), **{name: [*rows, moon]})
+        follower.step()
+        follower.step(DAY)
+        follower.step()
+        assert follower.send("PF_MOONUSD", "buy", 0.01).status == "placed"
+
+
+# The thread -------------------------------------------------------------------------------------------------------
+
+
+def until(condition):
+    deadline = time.monotonic() + 20
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert condition()
+
+
+def test_the_feed_waits_longer_after_each_error_and_goes_on(other, monkeypatch):
+    monkeypatch.setattr(live_feed, "LONGEST_PAUSE", 0.2)
+    with closing(LiveMarket(other.url, every=0.01)) as market:
+        until(lambda: len(other.server.seen) > 5)
+        other.server.answers[TICKERS] = NONSENSE["html"][0]
+        begun = len(other.server.seen)
+        until(lambda: "text/html" in market._feed._trouble)
+        time.sleep(0.5)
+        assert len(other.server.seen) - begun < 12
+        with monkeypatch.context() as broken:
+            broken.setattr(live_feed.live_wire, "tickers", None)
+            other.show()
+            until(lambda: "not callable" in market._feed._trouble)
+        other.quote(51_000, 51_002)
+        until(lambda: market._feed.take().tickers["PF_XBTUSD"].mark == 51_001)
+
+
+def test_a_server_ends_while_the_other_exchange_keeps_a_question_waiting():
+    before = set(threading.enumerate())
+    with PaperServer(open_empty(0, ManualClock(NOW)), ApiKey("empty")) as other:
+        follower = Follower(other.base_url, NOW)
+        server = follower.served()
+        follower.market.source._seconds = 1.0
+        other.faults.plan("*", "delay", seconds=60.0)
+        asking = threading.Thread(target=ask, args=(f"{server.base_url}{TRADES}?symbol=PF_XBTUSD",))
+        asking.start()
+        until(lambda: other.faults.log)
+        begun = time.monotonic()
+        server.close()
+        assert time.monotonic() - begun < 5
+        asking.join()
+    assert set(threading.enumerate()) <= before
+
+
+def ask(url):
+    with suppress(requests.RequestException):
+        requests.get(url, timeout=20)

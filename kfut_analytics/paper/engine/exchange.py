@@ -64,7 +64,7 @@ class Exchange:
     history
         Seconds before now at which the engine's time begins. `advance_to` then walks through the past.
     market
-        Where prices come from; by default a simulated market of this seed.
+        Where prices come from; by default a simulated market of this seed. It is closed with the exchange.
 
     Attributes
     ----------
@@ -110,6 +110,7 @@ class Exchange:
         assets = self.market.assets
         missing = [currency.upper() for currency in COINS if currency.upper() not in assets]
         if missing:
+            self.close()
             raise ConfigurationError(f"{self.market!r} has no price of {', '.join(missing)}, which is collateral here")
         self.single_wallets = {w: coin for w, coin in SINGLE_COLLATERAL_WALLETS.items() if coin.upper() in assets}
         self._listed_until = -math.inf
@@ -124,6 +125,10 @@ class Exchange:
         self.safe: dict[str, tuple[int, float]] = {}
         self._prices: Prices | None = None
         self._unsettled: deque[matching.OwnTrade] = deque()
+
+    def close(self) -> None:
+        """Close the market, which follows another exchange perhaps; a second call does nothing."""
+        self.market.close()
 
     def new_id(self) -> str:
         """A fresh uuid, reproducible from the seed."""

@@ -7,7 +7,7 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
@@ -200,20 +200,22 @@ def create_account(name: str, origin: Origin = DEFAULT, *, home: Home = None) ->
         If there is such an account, or its file cannot be written.
     """
     path = account_path(name, home)
-    _make(path, origin.settings(path.stem, round(time.time(), 3), DEFAULT), [ApiKey(path.stem)])
+    settings = origin.settings(path.stem, round(time.time(), 3), DEFAULT)
+    with closing(_new_exchange(settings)) as exchange:
+        create(path, settings, exchange, [ApiKey(path.stem)])
     return path
 
 
-def _make(path: Path, settings: Settings, keys: Iterable[ApiKey]) -> None:
-    with closing(open_market(settings.market, seed=settings.seed, url=settings.market_url)) as market:
-        exchange = Exchange(seed=settings.seed, clock=ManualClock(settings.opened), market=market)
-        account = exchange.open_account(settings.name)
-        for spelled, amount in settings.balance.items():
-            if spelled in SINGLE_COLLATERAL_WALLETS:
-                account.transfer(exchange.now, spelled, SINGLE_COLLATERAL_WALLETS[spelled], amount)
-            else:
-                account.transfer(exchange.now, "flex", spelled.lower(), amount)
-        create(path, settings, exchange, keys)
+def _new_exchange(settings: Settings) -> Exchange:
+    market = open_market(settings.market, seed=settings.seed, url=settings.market_url)
+    exchange = Exchange(seed=settings.seed, clock=ManualClock(settings.opened), market=market)
+    account = exchange.open_account(settings.name)
+    for spelled, amount in settings.balance.items():
+        if spelled in SINGLE_COLLATERAL_WALLETS:
+            account.transfer(exchange.now, spelled, SINGLE_COLLATERAL_WALLETS[spelled], amount)
+        else:
+            account.transfer(exchange.now, "flex", spelled.lower(), amount)
+    return exchange
 
 
 def open_account(name: str, origin: Origin, *, speed: float = 1.0, home: Home = None) -> Store:
@@ -282,8 +284,11 @@ def reset_account(name: str, origin: Origin, *, home: Home = None) -> Path:
         default = Origin(made_with.balance, made_with.seed, made_with.market, made_with.market_url)
         keys = keys_of(file)
     backup = path.with_suffix(f".{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.backup")
-    set_aside(path, backup)
-    _make(path, origin.settings(path.stem, round(time.time(), 3), default), keys)
+    settings = origin.settings(path.stem, round(time.time(), 3), default)
+    # An exchange that cannot be had leaves the file where it is.
+    with closing(_new_exchange(settings)) as exchange:
+        set_aside(path, backup)
+        create(path, settings, exchange, keys)
     return backup
 
 

@@ -180,7 +180,7 @@ class Store:
                     self._write(time_too=True)
             finally:
                 self._file.close()
-                self.exchange.market.close()
+                self.exchange.close()
 
     def _write(self, *, time_too: bool = False) -> None:
         changes = _gathered(self._layout.changes(self.exchange, self.keys))

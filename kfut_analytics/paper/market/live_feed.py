@@ -213,11 +213,10 @@ class Feed:
             begun = time.monotonic()
             try:
                 self.poll()
-            except VenueError as error:
-                logger.debug("%s", error)
-                pause = min(2 * max(pause, self._every), LONGEST_PAUSE)
-            else:
                 pause = max(0.0, self._every - (time.monotonic() - begun))
+            except Exception as error:  # whatever it is, the feed goes on
+                logger.debug("%s", error, exc_info=not isinstance(error, VenueError))
+                pause = min(2 * max(pause, self._every), LONGEST_PAUSE)
 
     def poll(self) -> None:
         """Ask once for everything that is due, and for the closely followed contracts as long as there is time.
@@ -231,8 +230,8 @@ class Feed:
         self._ask_now_and_then()
         try:
             self._read_tickers()
-        except VenueError as error:
-            self._trouble = str(error)
+        except Exception as error:
+            self._trouble = str(error) or repr(error)
             raise
         with self._lock:
             for symbol in [s for s, w in self._watched.items() if begun - w.attended > ATTENTION_SECONDS]:

@@ -24,7 +24,6 @@ logger = logging.getLogger("kfut_analytics.paper")
 KEPT_SECONDS = 2.0
 """So long an answer serves those who ask the same again."""
 KEPT_ANSWERS = 64
-ANSWER_SECONDS = 15.0
 _PASSED_ON = ("content-type", "is-truncated", "next-continuation-token", "rate-limit-reset")
 
 
@@ -63,7 +62,7 @@ class Relay:
             when, answer = self._answers.get(key, (-KEPT_SECONDS, None))
             if answer is not None and now - when < KEPT_SECONDS:
                 return answer
-        answer = self._source.get(path, query, seconds=ANSWER_SECONDS)
+        answer = self._source.get(path, query)
         if answer.status == HTTPStatus.OK:
             with self._lock:
                 self._answers[key] = (time.monotonic(), answer)

@@ -17,6 +17,7 @@ Ints = NDArray[np.intp]
 Bools = NDArray[np.bool_]
 Times = NDArray[np.datetime64]
 
+_CHUNK = 1 << 18
 _DENSE = 1 << 22
 """Up to so many combinations of labels each has its place in an array; more are looked up among those that occur."""
 
@@ -39,11 +40,16 @@ class Labels:
     @classmethod
     def of(cls, values: pd.Series[Any], spelling: Callable[[str], str] = str) -> Labels:
         """Read a column of texts."""
-        texts: Any = values
+        texts: Any = values.array
         if getattr(values.dtype, "storage", "") == "python":
             texts = values.to_numpy(dtype=object)  # not copied, and read twice as fast
-        codes, found = pd.factorize(texts)
-        return cls(codes, pd.Index([str(text) for text in found], dtype="str")).mapped(spelling)
+        places: dict[str, int] = {}
+        codes = np.empty(len(values), dtype=np.int32)
+        for start in range(0, len(values), _CHUNK):  # of long columns, all that is made on the way stays small
+            part, found = pd.factorize(texts[start : start + _CHUNK])
+            here = [places.setdefault(str(text), len(places)) for text in found]
+            codes[start : start + _CHUNK] = np.array([*here, -1], dtype=np.int32)[part]
+        return cls(codes, pd.Index(list(places), dtype="str")).mapped(spelling)
 
     def mapped(self, function: Callable[[str], str]) -> Labels:
         """The column with a function applied to each distinct value; where two become equal, they are one."""
@@ -101,7 +107,7 @@ def sums(places: Ints, values: NDArray[Any], size: int) -> Floats:
 
 def stable_order(codes: Ints, space: int) -> Ints:
     """Rows sorted by number, each number's rows in the order they had."""
-    return np.argsort(codes.astype(np.uint16) if space <= 2**16 else codes, kind="stable")
+    return np.argsort(codes.astype(np.uint16, copy=False) if space <= 2**16 else codes, kind="stable")
 
 
 def combinations(columns: Sequence[Labels]) -> tuple[Ints, list[Ints]]:

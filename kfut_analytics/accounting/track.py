@@ -114,14 +114,13 @@ def track_of(ledger: Ledger, cash: Cash) -> Track:
     turned = legs.old * legs.new < 0
     # A contract's first trip starts with its first event, be it money; the others where a position opens from flat,
     # turns, or goes on after a gap.
-    starts = np.ones(len(rows), dtype=np.intp)
+    starts, extra = np.ones(len(rows), dtype=np.int8), np.zeros(len(rows), dtype=np.int8)
     starts[1:] = key[1:] != key[:-1]
     starts[legs.event] |= legs.broken | ((legs.old == 0) & ~legs.first)
-    extra = np.zeros(len(rows), dtype=np.intp)
     extra[legs.event] = turned
-    ends = np.cumsum(starts + extra)
-    trip_of_event = ends - extra - 1
-    trips = int(ends[-1]) if len(ends) else 0
+    trip_of_event = np.cumsum(starts + extra, dtype=np.intp)
+    trips = int(trip_of_event[-1]) if len(rows) else 0
+    trip_of_event -= extra + 1
 
     leg = np.repeat(np.arange(len(legs.event)), 1 + turned)
     second = np.zeros(len(leg), dtype=bool)
@@ -193,7 +192,8 @@ def _legs(ledger: Ledger, rows: Ints, key: Ints) -> _Legs:
     # An expiry may be booked as money alone.
     expired = ~is_leg & ledger.is_kind("settlement")[rows]
     at = np.flatnonzero(is_leg | expired)
-    old, new = ledger.old[rows[at]], ledger.new[rows[at]]
+    row = rows[at]
+    old, new = ledger.old[row], ledger.new[row]
     new[expired[at]] = 0.0
     first = np.ones(len(at), dtype=bool)
     first[1:] = key[at[1:]] != key[at[:-1]]

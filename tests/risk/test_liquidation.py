@@ -7,6 +7,8 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kfut_analytics import schema
 from kfut_analytics.contracts import MarginTier
@@ -161,6 +163,54 @@ def test_edges_of_straight_lines():
     np.testing.assert_allclose(found[:2], slopes[:2], rtol=1e-15)
     assert found[2] == 1.0  # gone from the beginning
     assert math.isnan(found[3])  # beyond the farthest
+
+
+@st.composite
+def accounts(draw, inverse):
+    """Legs on two underlyings with rising tiers, on money and coins that cover them."""
+    amounts = st.floats(-40, 40).filter(lambda size: abs(size) > 0.1)
+    rates = sorted(draw(st.lists(st.floats(0.005, 0.6), min_size=1, max_size=4)))
+    bounds = [0.0, *sorted(draw(st.lists(st.floats(1, 5_000), min_size=len(rates) - 1, max_size=len(rates) - 1)))]
+    ladder = tuple(MarginTier(b, min(2 * r, 1.0), r) for b, r in zip(bounds, rates, strict=True))
+    kinds = ("PI_XBTUSD", "FI_XBTUSD_261225") if inverse else ("PF_XBTUSD", "FF_XBTUSD_261225", "PF_ETHUSD")
+    legs = []
+    for kind in draw(st.sets(st.sampled_from(kinds), min_size=1)):
+        mark, size = draw(st.floats(20, 200)), draw(amounts)
+        entry = mark * draw(st.floats(0.8, 1.25))
+        leverage = None if inverse else draw(st.sampled_from([None, None, 3.0]))
+        legs.append(Leg(kind, 100 * size if inverse else size, entry, mark, ladder, leverage=leverage))
+    if inverse:
+        return Portfolio(tuple(legs), (Balance("fi_xbtusd", "XBT", draw(st.floats(1, 100)), 100.0),))
+    coins = Balance("flex", "XBT", draw(st.floats(0, 50)), 100.0, draw(st.floats(0, 0.5)))
+    return Portfolio(tuple(legs), (usd(draw(st.floats(-2_000, 8_000))), coins))
+
+
+@pytest.mark.parametrize("inverse", [False, True])
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_an_edge_is_the_first_one_on_the_way(inverse, data):
+    """Between today's prices and an edge no scan of prices finds a shortfall; just beyond it there is one."""
+    account = data.draw(accounts(inverse))
+    for pool in account.pools():
+        bounds = liquidation_bounds(account, {})
+        for row in bounds[bounds["pool"] == pool.name].to_dict("records"):
+            if row["headroom"] <= 0:
+                assert row["lower_move"] == row["upper_move"] == 0
+                continue
+
+            def headroom(factors, moves=row["moves"], name=pool.name):
+                moved = account.moved(
+                    {leg.symbol: factors for leg in account.legs if moves in (leg.underlying, MARKET)},
+                    {"XBT": factors} if moves in ("XBT", MARKET) else {},
+                )
+                mine = next(other for other in moved.pools() if other.name == name)
+                return np.broadcast_to(moved.headroom(mine), factors.shape)
+
+            for edge, far in ((1 + row["lower_move"], 1e-4), (1 + row["upper_move"], 1e4)):
+                way = np.geomspace(1, far if math.isnan(edge) else edge, 2_000)
+                assert (headroom(way[:-1]) > -1e-9).all()
+                if not math.isnan(edge) and 1e-6 < edge < 1e6:
+                    assert headroom(np.array([edge + (edge - 1) * 1e-6]))[0] <= 1e-6
 
 
 # The experiment ---------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 
 import pandas as pd
 import pytest
-from kfut_analytics.paper.engine.states import MarketState
+from kfut_analytics.paper.market.states import MarketState
 
 from kfut_analytics import schema
 from kfut_analytics.account import Account, Balances

@@ -90,6 +90,8 @@ def connect(
         If only half of a key is found, the secret is not base64 text, or the key may not do what is wanted.
     AuthenticationError
         If the live exchange refuses the key.
+    VenueError
+        If the exchange whose prices the embedded one takes does not answer.
 
     Warns
     -----

@@ -230,6 +230,21 @@ def test_serve_prints_how_to_reach_it_and_stops_cleanly(number: signal.Signals) 
         assert (process.returncode, output, errors) == (0, "", "")
 
 
+def test_serve_at_the_prices_of_another_exchange() -> None:
+    with kfut.paper.start(account="empty") as followed:
+        arguments = ("--account", "empty", "--market", "live", "--market-url", followed.base_url)
+        with serving(*arguments) as (process, values):
+            there = {**values, "KRAKEN_FUTURES_BASE_URL": followed.base_url}
+            with connect(values, trading=True) as client, connect(there) as theirs:
+                ours, real = (c.candles("PF_XBTUSD", "1d", start="-9d").iloc[:-1] for c in (client, theirs))
+                assert len(ours) > 7
+                assert ours.equals(real)
+                assert client.place(kfut.Order("PF_XBTUSD", "buy", 0.01)).status == "filled"
+            process.send_signal(signal.SIGTERM)
+            assert process.communicate(timeout=20) == ("", "")
+            assert process.returncode == 0
+
+
 def test_serve_uses_the_port_and_says_when_it_is_taken() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

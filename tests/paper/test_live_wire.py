@@ -221,6 +221,18 @@ def test_a_ticker_that_makes_no_sense_suspends_its_contract(other, follower, non
     assert follower.send("PF_XBTUSD", "buy", 0.1).status == "placed"
 
 
+def test_a_clock_that_is_behind_asks_for_no_history(other):
+    """The rate of now is the one told now, whatever hour it is here."""
+    with closing(Follower(other.url, NOW - 3 * HOUR)) as follower:
+        follower.step()
+        follower.send("PF_XBTUSD", "buy", 0.1)
+        for _ in range(3):
+            follower.step()
+        with follower.exchange.lock:
+            assert follower.exchange.prices.funding(follower.exchange.contract("PF_XBTUSD")) == other.funding
+    assert asked(other, "historical-funding-rates") == 0
+
+
 # Looking closely --------------------------------------------------------------------------------------------------
 
 

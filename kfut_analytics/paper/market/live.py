@@ -339,11 +339,12 @@ class LiveMarket:
         """
         if contract.expiry is not None:
             return 0.0
-        rates, hour = self._rates.get(contract.symbol, {}), math.floor(t / HOUR) * HOUR
-        if hour not in rates and rates and hour < max(rates):
-            rates = self._history_of_rates(contract)
-        ticker = self._seen.tickers.get(contract.symbol)
-        return rates.get(hour, 0.0 if ticker is None else ticker.funding)
+        ticker, hour = self._seen.tickers.get(contract.symbol), math.floor(t / HOUR) * HOUR
+        present = 0.0 if ticker is None else ticker.funding
+        if hour >= math.floor(self._path.end / HOUR) * HOUR:
+            return present
+        rates = self._rates.get(contract.symbol, {})
+        return rates[hour] if hour in rates else self._history_of_rates(contract).get(hour, present)
 
     def _history_of_rates(self, contract: Contract) -> dict[float, float]:
         asked, rates = self._past_rates.get(contract.symbol, (-math.inf, {}))

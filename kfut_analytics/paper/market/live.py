@@ -73,7 +73,6 @@ class LiveMarket:
         self._path = Path()
         self._symbols: set[str] = set()
         self._priced_until = -math.inf
-        self._half_spreads: dict[str, float] = {}
         self._flow: dict[str, deque[tuple[float, Trade]]] = {}
         self._rates: dict[str, dict[float, float]] = {}
         self._settlements: dict[str, float] = {}
@@ -195,12 +194,14 @@ class LiveMarket:
     # Prices -----------------------------------------------------------------------------------------------------
 
     def _list_assets(self) -> None:
-        """Of each asset the contract whose index price is the asset's: the linear perpetual, if there is one."""
+        """The assets, and the contracts whose index price is theirs: the linear perpetual first."""
         contracts = [listed.contract for listed in self._seen.listed.values()]
-        contracts.sort(key=lambda contract: (contract.expiry is not None, contract.inverse), reverse=True)
-        self._main = {contract.asset.code: contract.symbol for contract in contracts}
-        others = {code: ASSETS[code] for code in self._seen.indices if code in ASSETS}
-        self._assets = others | {contract.asset.code: contract.asset for contract in contracts}
+        contracts.sort(key=lambda contract: (contract.expiry is not None, contract.inverse))
+        self._assets = {code: ASSETS[code] for code in self._seen.indices if code in ASSETS}
+        self._contracts_on: dict[str, list[str]] = {}
+        for contract in contracts:
+            self._assets[contract.asset.code] = contract.asset
+            self._contracts_on.setdefault(contract.asset.code, []).append(contract.symbol)
 
     def _add_prices(self, time: float) -> None:
         """The prices of now are those of a time."""
@@ -216,8 +217,9 @@ class LiveMarket:
                 prices[_mark(contract)] = ticker.mark
                 prices[_fair(contract)] = _middle(quotes) or ticker.mark
         for code, asset in self._assets.items():
-            ticker = seen.tickers.get(self._main.get(code, ""))
-            price = (ticker and ticker.index) or seen.indices.get(code)
+            tickers = (seen.tickers.get(symbol) for symbol in self._contracts_on.get(code, ()))
+            told = (ticker.index for ticker in tickers if ticker is not None and ticker.index is not None)
+            price = next(told, seen.indices.get(code))
             if price is not None:
                 prices[_index(asset)] = price
         return prices

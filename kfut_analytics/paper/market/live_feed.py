@@ -16,7 +16,7 @@ from typing import NamedTuple
 from kfut_analytics.errors import VenueError
 from kfut_analytics.paper.clock import HOUR, iso
 from kfut_analytics.paper.market import live_wire
-from kfut_analytics.paper.market.live_source import TRADING, Source
+from kfut_analytics.paper.market.live_source import ANSWER_SECONDS, TRADING, Source
 from kfut_analytics.paper.market.live_wire import Listed, Ticker, Trade
 from kfut_analytics.paper.market.protocol import Quotes
 from kfut_analytics.paper.market.states import MarketState
@@ -149,7 +149,7 @@ class Feed:
         """Stop asking; a second call does nothing."""
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(timeout=2 * ANSWER_SECONDS)
 
     # What came ----------------------------------------------------------------------------------------------------
 
@@ -267,7 +267,7 @@ class Feed:
         with self._lock:
             self._tickers, self._indices = tickers, indices
             self._time = live_wire.server_time(payload) or time.time()
-            self._heard = _Moment.now()
+            self._heard, self._trouble = _Moment.now(), ""
             self._number += 1
 
     def _read_book(self, watched: _Watched, *, seconds: float | None = None) -> None:

@@ -85,6 +85,12 @@ class PnL:
         """Environment the log comes from, where its ``attrs["env"]`` says so."""
         return self.log.attrs.get("env")
 
+    def _stamped(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """A frame with the environment it comes from, which charts show."""
+        if self.env is not None:
+            frame.attrs["env"] = self.env
+        return frame
+
     @cached_property
     def _cash(self) -> Cash:
         return cash_of(self._ledger)
@@ -326,7 +332,7 @@ class PnL:
         -----
         The sums of gross, fee, funding and net are those of `by_contract`, apart from entries without contract.
         """
-        return trips.round_trips(self._ledger, self._track, self._money, self._booked, candles, margin)
+        return self._stamped(trips.round_trips(self._ledger, self._track, self._money, self._booked, candles, margin))
 
     def lots(self, method: matching.Method = "average") -> pd.DataFrame:
         """What was closed, against what it had been opened at.
@@ -384,7 +390,8 @@ class PnL:
             difference; what happened in other currencies is valued at the end.
         """
         equity, unrealized = (start_equity, end_equity), (start_unrealized, end_unrealized)
-        return equity_bridge(self._balances, self.by_contract(), currency.upper(), equity, unrealized, rates)
+        table = equity_bridge(self._balances, self.by_contract(), currency.upper(), equity, unrealized, rates)
+        return self._stamped(table)
 
     # ---- entries that are no P&L -----------------------------------------------------------------------------------
 

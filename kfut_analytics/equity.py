@@ -26,7 +26,8 @@ from .accounting.ledger import Ledger, cash_of
 from .accounting.periods import PERIODS, Periods
 from .accounting.prices import Rates
 from .accounting.timeline import timeline
-from .accounting.track import track_of
+from .accounting.track import booked_of, money_of, track_of
+from .accounting.trips import round_trips
 from .accounting.valuation import NOT_MONEY, Books
 from .client import Client
 from .columns import Table
@@ -34,7 +35,6 @@ from .contracts import currency_code
 from .equity_check import Snapshot, compared
 from .equity_summary import Figure, figures
 from .errors import ArgumentError
-from .pnl import PnL
 from .price_history import Fetcher, Given, Span, needed
 from .settings import one_of
 from .times import TimeLike, frozen, parse_time, utc_now
@@ -235,8 +235,8 @@ class Equity:
             wallets[part.account] += part.worth
         index = pd.DatetimeIndex(self._grid, tz="UTC", name="time")
         frame = pd.DataFrame(dict(sorted(wallets.items())), index=index, dtype="float64")
-        frame.attrs = {"units": dict.fromkeys(wallets, self.currency), "env": self.env}
-        return frame
+        frame.attrs["units"] = dict.fromkeys(wallets, self.currency)
+        return self._told(frame)
 
     def flows(self) -> pd.DataFrame:
         """External flows one by one: transfers, without those between own wallets.
@@ -282,7 +282,7 @@ class Equity:
         """
         one_of("period", period, PERIODS)
         series = self._periods(period, tz)["return"]
-        series.attrs = {"env": self.env}
+        series.attrs = {"env": self.env, "as_of": self.end}
         return series
 
     def daily(self, tz: str = "UTC") -> pd.DataFrame:
@@ -382,14 +382,16 @@ class Equity:
     @cached_property
     def _trips(self) -> Floats:
         """Net P&L of the round trips that ended within the time, at the price of their currency then."""
-        trips = PnL(self._books.ledger.log).round_trips()
+        books = self._books
+        money = money_of(books.track, books.ledger, books.cash.where(books.cash.trading))
+        trips = round_trips(books.ledger, books.track, money, booked_of(books.track, money), None, None)
         inside = (trips["closed"] > self.start) & (trips["closed"] <= self.end) & trips["opened"].notna()
         trips = trips[inside]
         net = trips["net"].to_numpy(dtype=np.float64, copy=True)
         closed = trips["closed"].dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
         for code in trips["currency"].unique():
             own = (trips["currency"] == code).to_numpy()
-            net[own] *= self._books.rates.at(code, closed[own])
+            net[own] *= books.rates.at(code, closed[own])
         return net
 
     def bridge(self) -> pd.DataFrame:
@@ -398,10 +400,11 @@ class Equity:
         Returns
         -------
         DataFrame
-            item, contract, currency, amount: start equity; price P&L per contract (realised, and the change of what
-            is unrealised); fees; funding; interest, conversion, transfer, kfee, tax, other; rounding (the exchange's,
-            of its figures); revaluation per currency (what its price did to balances of it); unexplained; end equity.
+            item, contract, currency, amount: start equity; price P&L (realised) and the change of unrealised P&L per
+            contract; fees; funding; interest, conversion, transfer, kfee, tax, other; rounding (the exchange's, of
+            its figures); revaluation per currency (what its price did to balances of it); unexplained; end equity.
             The rows between the two equities add up to their difference. ``unexplained`` is zero on complete data.
+            Everything is worth what its currency was worth when it was booked.
         """
         return self._rows(equity_tables.EQUITY_BRIDGE, self._causes)
 
@@ -446,7 +449,7 @@ class Equity:
         own = "currency" not in frame.columns or "contract" in frame.columns
         units = frame.attrs["units"]
         frame.attrs["units"] = {k: self.currency if own and v == "currency" else v for k, v in units.items()}
-        frame.attrs["env"] = self.env
+        frame.attrs |= {"env": self.env, "as_of": self.end}
         return frame
 
     def notes(self) -> list[str]:
@@ -470,7 +473,7 @@ class Equity:
         )
 
     def _lines(self) -> list[tuple[str, str]]:
-        return [(_SHOWN[figure.metric], _words(figure)) for figure in self._figures() if figure.metric in _SHOWN]
+        return [(_SHOWN[figure.metric], figure.words()) for figure in self._figures() if figure.metric in _SHOWN]
 
     def __repr__(self) -> str:
         rows = [f"  {label:<24}{text:>20}" for label, text in self._lines()]
@@ -485,15 +488,3 @@ class Equity:
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes())
         title = html.escape(self._title())
         return f"<table><caption style='text-align:left'>{title}</caption>{rows}</table>{notes}"
-
-
-def _words(figure: Figure) -> str:
-    match figure.unit:
-        case _ if np.isnan(figure.value):
-            return f"n/a ({figure.note})"
-        case "fraction":
-            return f"{figure.value:.2%}"
-        case "number":
-            return f"{figure.value:,.2f}"
-        case currency:
-            return f"{amount(figure.value, currency)} {currency}"

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from . import performance
+from .accounting.amounts import amount
 from .accounting.curve import Curve
 from .accounting.labels import Floats
 
@@ -29,6 +30,18 @@ class Figure:
     unit: str
     definition: str
     note: str = ""
+
+    def words(self) -> str:
+        """The value for people."""
+        match self.unit:
+            case _ if np.isnan(self.value):
+                return f"n/a ({self.note})"
+            case "fraction":
+                return f"{self.value:.2%}"
+            case "number" | "days":
+                return f"{self.value:,.2f}"
+            case currency:
+                return f"{amount(self.value, currency)} {currency}"
 
 
 def figures(curve: Curve, daily: pd.DataFrame, trips: Floats, currency: str, risk_free: float) -> list[Figure]:

@@ -70,7 +70,7 @@ EQUITY_BRIDGE = Table(
     "equity_bridge",
     columns_of("""
 item | str | | start equity, the causes, end equity
-contract | str | | of price P&L
+contract | str | | of P&L
 currency | str | | of revaluation
 amount | float | currency | the causes add up to end equity less start equity
 """),

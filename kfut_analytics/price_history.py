@@ -154,18 +154,21 @@ class Fetcher:
         marks = {contract: self._given[contract] for contract in held if contract in self._given}
         missing = {contract: span for contract, span in held.items() if contract not in marks}
         candles = self._candles(missing, "mark")
-        marks |= {contract: self._mark(contract, candles[contract], span[0]) for contract, span in missing.items()}
+        marks |= {contract: self._mark(contract, candles[contract], span) for contract, span in missing.items()}
         perpetuals = {contract: span for contract, span in held.items() if contract.startswith(_PERPETUAL)}
         return PriceHistory(marks, self._currencies(set(currencies) - {"USD"}), self._funding(perpetuals), self._notes)
 
     # ---- contracts -------------------------------------------------------------------------------------------------
 
-    def _mark(self, contract: str, line: PriceLine, start: pd.Timestamp) -> PriceLine:
-        if late := _begins_late(line, start, self._span.step):
+    def _mark(self, contract: str, line: PriceLine, held: tuple[pd.Timestamp, pd.Timestamp]) -> PriceLine:
+        late, early = _lacks(line, held, self._span.step)
+        if late:
             booked = self._booked(contract)
             line = line.preceded_by(booked)
             instead = "at the prices in the account log" if len(booked) else "at the first of them"
-            self._notes.append(f"{contract}: mark candles {late}; before that it is valued {instead}.")
+            self._notes.append(f"{contract}: mark candles {late} it is valued {instead}.")
+        if early:
+            self._notes.append(f"{contract}: mark candles {early} it is valued at the last of them.")
         line = self._now(line, contract, "mark_price")
         if not len(line):
             raise _no_price(contract, "")
@@ -216,8 +219,10 @@ class Fetcher:
             if symbol is None or line is None or not len(line):
                 lines[code] = self._without_candles(code)
                 continue
-            if late := _begins_late(line, self._span.start, self._span.step):
-                self._notes.append(f"{code}: spot candles {late}; before that it is valued at the first of them.")
+            late, early = _lacks(line, (self._span.start, self._span.end), self._span.step)
+            for lack, instead in ((late, "first"), (early, "last")):
+                if lack:
+                    self._notes.append(f"{code}: spot candles {lack} it is valued at the {instead} of them.")
             lines[code] = self._now(line, symbol, "index_price")
         return lines
 
@@ -265,12 +270,13 @@ class Fetcher:
         return {name: found[name].droplevel("symbol") if name in found else empty for name in names}
 
 
-def _begins_late(line: PriceLine, start: pd.Timestamp, step: pd.Timedelta) -> str:
-    """Since when there are prices, if not from the start on."""
+def _lacks(line: PriceLine, wanted: tuple[pd.Timestamp, pd.Timestamp], step: pd.Timedelta) -> tuple[str, str]:
+    """What there is not of the prices of a time, at its beginning and at its end."""
     if not len(line):
-        return "are missing"
-    first = pd.Timestamp(line.start[0], tz="UTC")
-    return f"begin at {first:%Y-%m-%d %H:%M}" if first > start.floor(step) else ""
+        return "are missing;", ""
+    first, last = pd.Timestamp(line.start[0], tz="UTC"), pd.Timestamp(line.start[-1], tz="UTC") + step
+    late = f"begin at {first:%Y-%m-%d %H:%M}; before that" if first > wanted[0].floor(step) else ""
+    return late, f"end at {last:%Y-%m-%d %H:%M}; after that" if last + step < wanted[1] else ""
 
 
 def _given_line(name: str, price: float | pd.Series[float]) -> PriceLine:

@@ -100,7 +100,7 @@ def test_the_bridge_of_the_story(story: Equity) -> None:
     bridge = story.bridge()
     amounts = bridge.set_index("item")["amount"]
     assert bridge["item"].iloc[[0, -1]].tolist() == ["start equity", "end equity"]
-    assert amounts["price P&L"] == pytest.approx(110)
+    assert amounts["unrealised P&L"] == pytest.approx(110)
     assert amounts["transfer"] == 790
     assert amounts["unexplained"] == 0
     assert amounts[["start equity", "end equity"]].tolist() == pytest.approx([1000, 1900])
@@ -201,7 +201,7 @@ def test_a_position_that_is_transferred_brings_its_open_pnl() -> None:
     assert found.frame["external_flow"].tolist() == pytest.approx([0, 200, 0])
     assert found.returns("1h").tolist() == pytest.approx([0, 100 / 1200])
     bridge = found.bridge().set_index("item")["amount"]
-    assert (bridge["price P&L"], bridge["transfer"], bridge["unexplained"]) == pytest.approx((100, 200, 0))
+    assert (bridge["unrealised P&L"], bridge["transfer"], bridge["unexplained"]) == pytest.approx((100, 200, 0))
 
 
 def test_fee_credits_are_no_money() -> None:
@@ -306,7 +306,7 @@ def test_bad_arguments(story: Equity, call: Any, message: str) -> None:
 
 def test_frames_say_what_they_are(story: Equity) -> None:
     for frame in (story.frame, story.daily(), story.flows(), story.bridge(), story.drawdowns(), story.by_wallet()):
-        assert frame.attrs["env"] == "paper"
+        assert (frame.attrs["env"], frame.attrs["as_of"]) == ("paper", story.end)
     assert story.frame.attrs["units"]["equity"] == story.daily().attrs["units"]["pnl"] == "USD"
     assert story.frame.attrs["units"]["return"] == "fraction"
 
@@ -355,6 +355,7 @@ def test_random_accounts(steps: list[tuple[Any, ...]], seed: int, currency: str)
             change = float(row["new_balance"] - row["old_balance"]) * worth
             truth[row["info"]] += change
             truth["booked"] += change if row["contract"] else 0.0
+            truth["realised"] += float(row.get("realized_pnl", 0)) * worth
             truth["fees"] -= float(row.get("fee", 0) + row.get("liquidation_fee", Fraction(0))) * worth
             truth["funding"] += float(row.get("realized_funding", 0)) * worth
     flowed = truth["cross-exchange transfer"]
@@ -373,23 +374,14 @@ def test_random_accounts(steps: list[tuple[Any, ...]], seed: int, currency: str)
     assert amounts["transfer"] == pytest.approx(flowed + truth["transfer"], abs=scale)
     causes = bridge["amount"].iloc[1:-1].sum()
     assert causes == pytest.approx(amounts["end equity"] - amounts["start equity"], abs=scale)
-    # Prices alone: by contract what was realised and what was not; by currency what was held.
-    gained = price_pnl(made, begin, end, prices, currency)
-    assert amounts.get("price P&L", 0.0) == pytest.approx(gained, abs=scale)
-
-
-def price_pnl(made: Account, begin: datetime, end: datetime, prices: Prices, currency: str) -> float:
-    """Cash flows of all trades at the prices they were made at: bought negative, sold positive, open at the mark."""
-    total = 0.0
-    for listed in LISTED:
-        total += open_pnl(made, listed, end, prices, currency) - open_pnl(made, listed, begin, prices, currency)
-    for row in made.rows:
-        if begin < row["date"] <= end and row["contract"] and row["asset"] != row["contract"]:
-            total += float(row.get("realized_pnl", 0)) * prices.rate(row["asset"], row["date"], currency)
-    return total
+    # Prices alone: what was realised and what was not.
+    before, after = (sum(open_pnl(made, one, when, prices, currency) for one in LISTED) for when in (begin, end))
+    assert amounts.get("unrealised P&L", 0.0) == pytest.approx(after - before, abs=scale)
+    assert amounts.get("price P&L", 0.0) == pytest.approx(truth["realised"], abs=scale)
 
 
 def open_pnl(made: Account, listed: Listed, when: datetime, prices: Prices, currency: str) -> float:
+    """What a contract's position had made so far, by its last entry."""
     legs = [row for row in made.rows if row["asset"] == row["contract"] == listed.symbol and row["date"] <= when]
     if not legs or not legs[-1]["new_balance"]:
         return 0.0

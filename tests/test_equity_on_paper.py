@@ -205,9 +205,8 @@ def test_the_demo_account_to_the_cent(demo: tuple[Exchange, kfut.Client]) -> Non
     # USD figures that do not depend on prices are those of the account log.
     pnl = kfut.pnl(client.account_log())
     linear = pnl.by_contract().query("currency == 'USD'").set_index("contract")
-    closed = [contract for contract in linear.index if contract not in client.positions().index]
-    prices = bridge.set_index("contract")["amount"]
-    np.testing.assert_allclose(prices[closed], linear.loc[closed, "realized_pnl"], atol=1e-6)
+    realized = bridge[bridge["item"] == "price P&L"].set_index("contract")["amount"]
+    np.testing.assert_allclose(realized[linear.index], linear["realized_pnl"], atol=1e-6)
     summary = found.summary()
     assert summary["value"].notna().all()
     assert summary["definition"].str.len().gt(10).all()

@@ -27,23 +27,23 @@ def attribution(books: Books, start: np.datetime64, end: np.datetime64) -> list[
     rate = books.entry_rates(cash)
     ends = np.array([start, end])
     worth = {"balance": np.zeros(2), "unrealized_pnl": np.zeros(2), "unrealized_funding": np.zeros(2)}
-    price: dict[str, float] = defaultdict(float)
+    opened: dict[str, float] = defaultdict(float)
     for part in books.parts(ends):
         worth[part.kind] += part.worth
         if part.kind == "unrealized_pnl":
-            price[part.name] += part.worth[1] - part.worth[0]
-    for contract, amount in _by_contract(cash.contract, cash.realized_pnl * rate):
-        price[contract] += amount
+            opened[part.name] += float(part.worth[1] - part.worth[0])
     transferred, came = _transferred(books, start, end)
     for contract, amount in came:
-        price[contract] -= amount
+        opened[contract] -= amount
+    realized = _by_contract(cash.contract, cash.realized_pnl * rate)
 
     def total(amounts: Floats) -> float:
         return float(np.sum(amounts * rate))
 
     accrued = worth["unrealized_funding"]
     rows: list[Cause] = [
-        *(("price P&L", contract, None, price[contract]) for contract in sorted(price)),
+        *(("price P&L", contract, None, amount) for contract, amount in realized),
+        *(("unrealised P&L", contract, None, opened[contract]) for contract in sorted(opened)),
         ("fees", None, None, -total(cash.fee)),
         ("funding", None, None, total(cash.realized_funding) + float(accrued[1] - accrued[0])),
     ]

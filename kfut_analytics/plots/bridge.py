@@ -43,7 +43,8 @@ def bridge(
     Parameters
     ----------
     bridge
-        What ``kfut.pnl(log)`` returned, or the frame of its ``bridge(…)``, which knows unrealised P&L and rates.
+        What ``kfut.pnl(log)`` returned, or the frame of its ``bridge(…)`` or of ``kfut.equity(client).bridge()``,
+        which knows unrealised P&L and rates.
     ax
         Where to draw; a new figure by default.
     currency
@@ -91,15 +92,17 @@ def _steps(frame: pd.DataFrame, most: int) -> list[tuple[str, float]]:
     """Name and amount of each bar, top to bottom, transfers first."""
     rows: list[tuple[str, float]] = []
     for item in sorted(frame["item"].unique(), key=lambda item: (item != "start equity", item != "transfer")):
-        amounts = frame[frame["item"] == item].set_index("contract")["amount"]
-        amounts = amounts if item in _ALWAYS else amounts[amounts != 0]
-        own = amounts[amounts.index.notna()].sort_values(ascending=False)
+        causes = frame[frame["item"] == item]
+        causes = causes if item in _ALWAYS else causes[causes["amount"] != 0]
+        own = causes[causes["contract"].notna()].set_index("contract")["amount"].sort_values(ascending=False)
         first, rest = largest(own, max(most, 1))
         rows += [(f"{contract} {_WORDS.get(item, item)}", float(own[contract])) for contract in first]
         if len(rest):
             rows.append((f"{len(rest)} others {_WORDS.get(item, item)}", float(own[rest].sum())))
         label = _LABELS.get(item, f"{item[0].upper()}{item[1:]}")
-        rows += [(label, float(value)) for value in amounts[amounts.index.isna()]]
+        for cause in causes[causes["contract"].isna()].to_dict("records"):
+            code = cause.get("currency")
+            rows.append((f"{label} {code}" if isinstance(code, str) else label, float(cause["amount"])))
     return rows
 
 

@@ -210,21 +210,31 @@ class Fetcher:
     def _currencies(self, currencies: set[str]) -> dict[str, PriceLine]:
         lines = {code: self._given[code] for code in currencies if code in self._given}
         listed = self._client.instruments().index
-        names = {code: [f"{kind}{code}USD" for kind in _PERPETUAL] for code in sorted(currencies - set(lines))}
-        symbols = {code: next((name for name in choice if name in listed), None) for code, choice in names.items()}
-        wanted = {symbol: (self._span.start, self._span.end) for symbol in symbols.values() if symbol is not None}
-        candles = self._candles(wanted, "spot")
-        for code, symbol in symbols.items():
-            line = candles[symbol] if symbol is not None else None
-            if symbol is None or line is None or not len(line):
+        contracts = {}
+        for code in sorted(currencies - set(lines)):
+            symbol = next((name for kind in _PERPETUAL if (name := f"{kind}{code}USD") in listed), None)
+            if symbol is None:
                 lines[code] = self._without_candles(code)
-                continue
-            late, early = _lacks(line, (self._span.start, self._span.end), self._span.step)
-            for lack, instead in ((late, "first"), (early, "last")):
-                if lack:
-                    self._notes.append(f"{code}: spot candles {lack} it is valued at the {instead} of them.")
-            lines[code] = self._now(line, symbol, "index_price")
+            else:
+                contracts[code] = symbol
+        throughout = self._span.start, self._span.end
+        spot = self._candles(dict.fromkeys(contracts.values(), throughout), "spot")
+        missing = {symbol: throughout for symbol, line in spot.items() if not len(line)}
+        mark = self._candles(missing, "mark")
+        for code, symbol in contracts.items():
+            lines[code] = self._currency(code, symbol, mark.get(symbol, spot[symbol]), is_spot=symbol not in mark)
         return lines
+
+    def _currency(self, code: str, symbol: str, line: PriceLine, *, is_spot: bool) -> PriceLine:
+        if not len(line):
+            return self._without_candles(code)
+        if not is_spot:
+            self._notes.append(f"{code}: spot candles are missing; it is valued at mark prices of {symbol}.")
+        late, early = _lacks(line, (self._span.start, self._span.end), self._span.step)
+        for lack, instead in ((late, "first"), (early, "last")):
+            if lack:
+                self._notes.append(f"{code}: candles {lack} it is valued at the {instead} of them.")
+        return self._now(line, symbol, "index_price")
 
     def _without_candles(self, code: str) -> PriceLine:
         own = self._accounts["currency"].map(currency_code) == code

@@ -1,12 +1,18 @@
-"""The value of an account through time: stories worked out by hand, and random accounts valued another way."""
+"""The value of an account through time: stories worked out by hand, and random accounts valued another way.
+
+``KFUT_ACCOUNTS=1000`` tries so many accounts instead of a few.
+"""
 
 from __future__ import annotations
 
 import math
+import os
 import random
+import tempfile
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,11 +21,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import kfut_analytics as kfut
 from kfut_analytics.equity import Equity
 from kfut_analytics.errors import ArgumentError
 from tests.accounts import LISTED, START, STEPS, Account, Exact, Listed, account
 from tests.valued import Prices, equity_of, value_of
 
+EXAMPLES = int(os.environ.get("KFUT_ACCOUNTS", "40"))
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 BITCOIN, DOGE, _, INVERSE, _ = LISTED
@@ -49,7 +57,7 @@ def story() -> Equity:
     until(made, MIDNIGHT + 2 * DAY)
     made.flow("subaccount transfer", "flex", "usd", Exact(-110))
     days = [MIDNIGHT + number * DAY for number in range(4)]
-    return equity_of(made, hours(72), Prices({BITCOIN.symbol: (days, [100, 110, 121, 111])}, {}))
+    return equity_of(made.frame(), hours(72), Prices({BITCOIN.symbol: (days, [100, 110, 121, 111])}, {}))
 
 
 def test_value_flows_and_pnl(story: Equity) -> None:
@@ -133,7 +141,7 @@ def test_without_capital_there_is_no_return() -> None:
     for day, amount in ((0.5, 1), (1.5, -1), (2.5, 2)):
         until(made, MIDNIGHT + day * DAY)
         made.flow("cross-exchange transfer", "fi_xbtusd", "xbt", Exact(amount))
-    found = equity_of(made, hours(96), prices)
+    found = equity_of(made.frame(), hours(96), prices)
     frame = found.frame
     assert frame["equity"].iloc[[0, 24, 48, 72, 96]].tolist() == pytest.approx([0, 200, 0, 800, 1000])
     assert frame["return"].iloc[[1, 12, 37, 60]].isna().all()
@@ -145,7 +153,7 @@ def test_without_capital_there_is_no_return() -> None:
 
 
 def test_an_account_without_anything() -> None:
-    found = equity_of(Account(), hours(24), Prices({}, {}))
+    found = equity_of(Account().frame(), hours(24), Prices({}, {}))
     assert (found.frame[["equity", "pnl", "external_flow"]] == 0).all(axis=None)
     summary = found.summary()
     assert summary.loc["time_weighted_return", "note"] == "there was no capital"
@@ -161,7 +169,7 @@ def test_a_total_loss_and_more() -> None:
     until(made, MIDNIGHT)
     made.flow("cross-exchange transfer", "flex", "usd", Exact(100))
     made.trade(BITCOIN, Exact(10), Exact(100), fee_rate=Exact(0))
-    found = equity_of(made, hours(24), Prices({BITCOIN.symbol: ([MIDNIGHT, MIDNIGHT + DAY], [100, 80])}, {}))
+    found = equity_of(made.frame(), hours(24), Prices({BITCOIN.symbol: ([MIDNIGHT, MIDNIGHT + DAY], [100, 80])}, {}))
     assert found.frame["equity"].iloc[-1] == pytest.approx(-100)
     assert found.frame["pnl"].sum() == pytest.approx(-200)
     summary = found.summary()["value"]
@@ -180,7 +188,7 @@ def test_money_between_own_wallets_is_no_flow() -> None:
     made.wait(60)
     made.flow("subaccount transfer", "fi_xbtusd", "xbt", Exact(1, 10))
     prices = Prices({}, {"xbt": ([MIDNIGHT, MIDNIGHT + 2 * HOUR], [100.0, 300.0])})
-    found = equity_of(made, hours(2), prices)
+    found = equity_of(made.frame(), hours(2), prices)
     assert found.flows()["quantity"].tolist() == pytest.approx([0.1])
     assert found.flows()["amount"].tolist() == pytest.approx([0.1 * (200 + 200 * 62 / 7200)])
     bridge = found.bridge().set_index("item")["amount"]
@@ -196,7 +204,9 @@ def test_a_position_that_is_transferred_brings_its_open_pnl() -> None:
     made.positions[BITCOIN.symbol].size = Exact(10)
     common = {"old_average_entry_price": Exact(0), "new_average_entry_price": Exact(90), "trade_price": Exact(90)}
     made._write("position transfer", BITCOIN.symbol, "flex", Exact(0), Exact(10), BITCOIN, **common)
-    found = equity_of(made, hours(2), Prices({BITCOIN.symbol: ([MIDNIGHT, MIDNIGHT + 2 * HOUR], [100, 120])}, {}))
+    found = equity_of(
+        made.frame(), hours(2), Prices({BITCOIN.symbol: ([MIDNIGHT, MIDNIGHT + 2 * HOUR], [100, 120])}, {})
+    )
     assert found.frame["equity"].tolist() == pytest.approx([1000, 1200, 1300])
     assert found.frame["external_flow"].tolist() == pytest.approx([0, 200, 0])
     assert found.returns("1h").tolist() == pytest.approx([0, 100 / 1200])
@@ -211,7 +221,7 @@ def test_fee_credits_are_no_money() -> None:
     made.flow("cross-exchange transfer", "flex", "fee", Exact(500))
     until(made, MIDNIGHT + HOUR)
     made.flow("kfee applied", "flex", "fee", Exact(-100))
-    found = equity_of(made, hours(2), Prices({}, {}))
+    found = equity_of(made.frame(), hours(2), Prices({}, {}))
     assert found.frame["equity"].tolist() == [1000, 1000, 1000]
     assert found.bridge()["amount"].iloc[1:-1].eq(0).all()
     assert found.notes() == ["KFEE is not counted as value."]
@@ -227,7 +237,7 @@ def test_what_is_missing_in_the_log_is_unexplained() -> None:
     until(made, MIDNIGHT + 2 * HOUR)
     made.flow("interest payment", "flex", "usd", Exact(-2))
     rows = [made.rows[0], made.rows[2], made.rows[3]]
-    bridge = equity_of(made, hours(3), Prices({}, {}), rows=rows)
+    bridge = equity_of(made.frame(rows), hours(3), Prices({}, {}))
     amounts = bridge.bridge().set_index("item")["amount"]
     assert (amounts["interest"], amounts["unexplained"]) == (-5, -7)
     assert any("-7.00 USD of the change is unexplained" in note for note in bridge.notes())
@@ -240,7 +250,7 @@ def test_what_the_exchange_rounds_is_named() -> None:
     until(made, MIDNIGHT + HOUR)
     figures = {"realized_pnl": Exact(0), "fee": Exact(12345, 10**5), "realized_funding": Exact(0)}
     made._money("futures trade", "flex", "usd", Exact(-1234, 10**4), BITCOIN, **figures)
-    found = equity_of(made, hours(2), Prices({BITCOIN.symbol: ([MIDNIGHT], [100])}, {}))
+    found = equity_of(made.frame(), hours(2), Prices({BITCOIN.symbol: ([MIDNIGHT], [100])}, {}))
     amounts = found.bridge().set_index("item")["amount"]
     assert (amounts["fees"], amounts["rounding"]) == pytest.approx((-0.12345, 0.00005))
     assert amounts["unexplained"] == 0
@@ -252,7 +262,7 @@ def test_constant_growth_has_the_figures_of_constant_growth() -> None:
     until(made, MIDNIGHT)
     made.flow("cross-exchange transfer", "fi_xbtusd", "xbt", Exact(1))
     days = [MIDNIGHT + number * DAY for number in range(61)]
-    found = equity_of(made, hours(1440), Prices({}, {"xbt": (days, [1.01**number for number in range(61)])}))
+    found = equity_of(made.frame(), hours(1440), Prices({}, {"xbt": (days, [1.01**number for number in range(61)])}))
     summary = found.summary()
     value = summary["value"]
     assert value["time_weighted_return"] == pytest.approx(1.01**60 - 1)
@@ -278,7 +288,7 @@ def test_round_trips_count_with_the_price_of_their_currency_when_they_ended() ->
     made.trade(BITCOIN, Exact(-1), Exact(75), fee_rate=Exact(0))
     marks = {one.symbol: ([MIDNIGHT, MIDNIGHT + HOUR], [100, 125]) for one in (BITCOIN, INVERSE)}
     prices = Prices(marks, {"xbt": ([MIDNIGHT, MIDNIGHT + HOUR], [100, 125])})
-    value = equity_of(made, hours(2), prices).summary()["value"]
+    value = equity_of(made.frame(), hours(2), prices).summary()["value"]
     assert value["round_trips"] == 2
     assert value["trip_win_rate"] == 0.5
     assert value["trip_profit_factor"] == pytest.approx(250 / 50)
@@ -330,7 +340,7 @@ def random_prices(rng: random.Random, end: datetime) -> Prices:
     )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(STEPS, max_size=50), st.integers(0, 10**6), st.sampled_from(["usd", "xbt", "eur"]))
 def test_random_accounts(steps: list[tuple[Any, ...]], seed: int, currency: str) -> None:
     """Value at any time, flows, and where every cent came from."""
@@ -340,7 +350,7 @@ def test_random_accounts(steps: list[tuple[Any, ...]], seed: int, currency: str)
     prices = random_prices(rng, end)
     begin = START - HOUR if rng.random() < 0.5 else START + (made.now - START) * rng.random()
     times = sorted({begin, end, *(begin + (end - begin) * rng.random() for _ in range(10))})
-    found = equity_of(made, times, prices, currency)
+    found = equity_of(made.frame(), times, prices, currency)
     frame = found.frame
     scale = 1e-9 * (1 + max(abs(value_of(made, time, prices, currency)) for time in times))
     for time, worth in zip(times, frame["equity"], strict=True):
@@ -378,6 +388,23 @@ def test_random_accounts(steps: list[tuple[Any, ...]], seed: int, currency: str)
     before, after = (sum(open_pnl(made, one, when, prices, currency) for one in LISTED) for when in (begin, end))
     assert amounts.get("unrealised P&L", 0.0) == pytest.approx(after - before, abs=scale)
     assert amounts.get("price P&L", 0.0) == pytest.approx(truth["realised"], abs=scale)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(STEPS, max_size=30), st.integers(0, 10**6))
+def test_the_csv_export_gives_the_same(steps: list[tuple[Any, ...]], seed: int) -> None:
+    made = account(steps, seed)
+    rng = random.Random(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "log.csv"
+        path.write_text(made.csv())
+        exported = kfut.read_account_log_csv(path)
+    end = made.now + HOUR
+    prices = random_prices(rng, end)
+    times = sorted({START, end, *(START + (end - START) * rng.random() for _ in range(5))})
+    whole, found = (equity_of(log, times, prices) for log in (made.frame(), exported))
+    pd.testing.assert_frame_equal(found.frame, whole.frame, rtol=1e-8, atol=1e-6)
+    assert found.bridge().set_index("item").loc["unexplained", "amount"] == pytest.approx(0, abs=1e-4)
 
 
 def open_pnl(made: Account, listed: Listed, when: datetime, prices: Prices, currency: str) -> float:

@@ -22,6 +22,7 @@ from kfut_analytics.paper.server import PaperServer
 from kfut_analytics.paper.wire.auth import ApiKey
 from tests.paper.flow import RandomFlow
 
+QUARTER = HOUR / 4
 NOW = 1_796_030_434.5  # 30 November 2026, some minutes after a full hour and days after contracts expired
 
 
@@ -48,7 +49,7 @@ def value(exchange: Exchange, account: Account) -> float:
 
 
 class Story:
-    """A week on every kind of contract, with money coming, going and moving, and its value hour by hour."""
+    """A week on every kind of contract, with money coming, going and moving, and its value every quarter."""
 
     def __init__(self) -> None:
         self.exchange = Exchange(seed=5, clock=ManualClock(NOW), history=8 * DAY)
@@ -77,13 +78,13 @@ class Story:
         assert "settlement" in {row.info for row in self.account.log}
 
     def at(self, hours: float) -> None:
-        """Go to a time after the start, noting the value at every full hour on the way."""
+        """Go to a time after the start, noting the value at every quarter of an hour on the way."""
         end = NOW - 8 * DAY + hours * HOUR
-        hour = (self.exchange.now // HOUR + 1) * HOUR
-        while hour <= end:
-            self.exchange.advance_to(hour)
+        quarter = (self.exchange.now // QUARTER + 1) * QUARTER
+        while quarter <= end:
+            self.exchange.advance_to(quarter)
             self.note()
-            hour += HOUR
+            quarter += QUARTER
         self.exchange.advance_to(end)
 
     def note(self) -> None:
@@ -119,17 +120,18 @@ def demo() -> Iterator[tuple[Exchange, kfut.Client]]:
         yield exchange, client
 
 
-def at_hours(found: kfut.Equity, story: Story) -> tuple[np.ndarray, np.ndarray]:
-    """Computed and true values at the full hours of the frame."""
+def at_candles(found: kfut.Equity, story: Story) -> tuple[np.ndarray, np.ndarray]:
+    """Computed and true values where candles begin."""
     frame = found.frame
     times = {time: stamp for stamp in story.worth if (time := pd.Timestamp(stamp, unit="s", tz="UTC")) in frame.index}
     assert len(times) > 20
+    assert len(times) >= len(frame) - 2
     return frame.loc[list(times), "equity"].to_numpy(), np.array([story.worth[stamp] for stamp in times.values()])
 
 
 def test_the_value_at_every_full_hour_is_what_the_engine_said(client: kfut.Client, story: Story) -> None:
     found = kfut.equity(client)
-    computed, true = at_hours(found, story)
+    computed, true = at_candles(found, story)
     np.testing.assert_allclose(computed, true, rtol=1e-12, atol=1e-6)
     # The exchange has no candles of EUR, which is worth the same at all times there.
     assert found.notes() == [
@@ -140,10 +142,13 @@ def test_the_value_at_every_full_hour_is_what_the_engine_said(client: kfut.Clien
 
 
 @pytest.mark.parametrize("resolution", ["15m", "4h"])
-def test_other_resolutions_know_the_same_hours(client: kfut.Client, story: Story, resolution: str) -> None:
+def test_other_resolutions(client: kfut.Client, story: Story, resolution: str) -> None:
+    """Within the hour, funding that has accrued is part of the value."""
     found = kfut.equity(client, "-5d", "-6h", resolution)
-    computed, true = at_hours(found, story)
+    assert len(found.frame) == {"15m": 458, "4h": 30}[resolution]
+    computed, true = at_candles(found, story)
     np.testing.assert_allclose(computed, true, rtol=1e-12, atol=1e-6)
+    assert (found.frame["unrealized_funding"].iloc[:-1].abs().max() > 0.01) == (resolution == "15m")
 
 
 def test_now_is_what_the_exchange_says_now(client: kfut.Client, story: Story) -> None:

@@ -149,7 +149,7 @@ def test_candles_that_end_early(replay: Replay) -> None:
     assert (at(found.marks["PF_XBTUSD"], 9), at(found.usd["XBT"], 9)) == ([110], [210])
     assert found.notes == [
         f"PF_XBTUSD: mark candles end at {BEGIN + HOUR:%Y-%m-%d %H:%M}; after that it is valued at the last of them.",
-        f"XBT: spot candles end at {BEGIN + HOUR:%Y-%m-%d %H:%M}; after that it is valued at the last of them.",
+        f"XBT: candles end at {BEGIN + HOUR:%Y-%m-%d %H:%M}; after that it is valued at the last of them.",
     ]
 
 
@@ -164,8 +164,15 @@ def test_candles_that_begin_late(replay: Replay) -> None:
     assert found.notes == [
         f"PF_XBTUSD: mark candles begin at {BEGIN + 4 * HOUR:%Y-%m-%d %H:%M}; before that it is valued at the prices "
         "in the account log.",
-        f"XBT: spot candles begin at {BEGIN + 4 * HOUR:%Y-%m-%d %H:%M}; before that it is valued at the first of them.",
+        f"XBT: candles begin at {BEGIN + 4 * HOUR:%Y-%m-%d %H:%M}; before that it is valued at the first of them.",
     ]
+
+
+def test_a_coin_without_spot_candles_is_valued_at_mark_prices(replay: Replay) -> None:
+    client, _ = replay({name: answer for name, answer in WHOLE.items() if name != spot("PF_XBTUSD")})
+    found = fetched(client, {}, ("XBT", "ETH"), tickers={"PF_XBTUSD": (120.0, 220.0)})
+    assert (at(found.usd["XBT"], 2.5, 10), at(found.usd["ETH"], 4)) == ([102.5, 220], [14])
+    assert found.notes == ["XBT: spot candles are missing; it is valued at mark prices of PF_XBTUSD."]
 
 
 def test_a_currency_without_candles(replay: Replay) -> None:

@@ -56,15 +56,9 @@ def _line(points: Points) -> PriceLine:
     return PriceLine.of_points(naive(points[0]), np.array(points[1], dtype=np.float64))
 
 
-def equity_of(
-    made: Account,
-    times: list[datetime],
-    prices: Prices,
-    currency: str = "usd",
-    rows: list[dict[str, Any]] | None = None,
-) -> Equity:
-    """The account valued at some times, from its whole log or some rows of it."""
-    ledger = Ledger(made.frame(rows))
+def equity_of(log: pd.DataFrame, times: list[datetime], prices: Prices, currency: str = "usd") -> Equity:
+    """The account of a log valued at some times."""
+    ledger = Ledger(log)
     cash = cash_of(ledger)
     track = track_of(ledger, cash)
     rates = Rates(currency.upper(), {code.upper(): _line(points) for code, points in prices.usd.items()})

@@ -43,6 +43,14 @@ def test_a_day_with_another_number_of_hours() -> None:
     assert autumn.complete.all()
 
 
+def test_a_day_that_begins_at_one() -> None:
+    """In Beirut the clock goes forward at midnight."""
+    days = Periods.of(grid("2026-03-27 22:00", "2026-03-29 21:00", "1h"), "1d", "Asia/Beirut")
+    assert shown(days) == ["2026-03-28 00:00", "2026-03-29 01:00"]
+    assert np.diff(np.append(days.first, days.last[-1])).tolist() == [24, 23]
+    assert days.complete.all()
+
+
 def test_weeks_begin_on_monday_and_months_on_the_first() -> None:
     times = grid("2026-02-25", "2026-04-03", "1D")
     weeks = Periods.of(times, "1w", "UTC")

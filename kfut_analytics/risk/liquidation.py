@@ -144,7 +144,7 @@ class _Edges:
     def nearer(self) -> float:
         """The end that is nearer."""
         ends = [end for end in (self.lower, self.upper) if not math.isnan(end)]
-        return min(ends, key=lambda end: abs(math.log(end)), default=math.nan)
+        return min(ends, key=lambda end: abs(end - 1), default=math.nan)
 
 
 def _edges(portfolio: Portfolio) -> list[_Edges]:

@@ -58,6 +58,7 @@ def test_after_this_hour_the_predicted_rate_counts(held):
         assert in_a_year == pytest.approx(in_usd * 24 * 365)
     assert long["expected_usd"].is_monotonic_increasing
     assert long["currency"]["PI_XBTUSD"] == "XBT"
+    assert long["expected_usd"]["PF_ETHUSD"] == long["expected"]["PF_ETHUSD"] != 0
     assert long["expected_usd"]["PI_XBTUSD"] == pytest.approx(
         long["expected"]["PI_XBTUSD"] * tickers["index_price"]["PI_XBTUSD"]
     )

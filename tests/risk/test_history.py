@@ -137,11 +137,11 @@ def test_prices_between_and_beside_candles():
     """A candle's first price counts at its beginning; where one is missing, the last price before; none before all."""
     start = 1_800_000_000
     candles = schema.CANDLES.frame(
-        {"time": [start * 1000, (start + 120) * 1000], "open": [1.0, 5.0], "close": [2.0, 6.0]}
+        {"time": [(start + s) * 1000 for s in (0, 120, 180)], "open": [1.0, 5.0, 7.0], "close": [2.0, 6.0, 8.0]}
     )
-    when = np.array(start + np.array([-1, 0, 59, 60, 90, 120, 180, 10**6]), dtype="datetime64[s]")
+    when = np.array(start + np.array([-1, 0, 59, 60, 90, 120, 180, 240, 10**6]), dtype="datetime64[s]")
     minute = pd.Timedelta("1m")
-    np.testing.assert_array_equal(sampled(candles, when, minute), [np.nan, 1, 1, 2, 2, 5, 6, 6])
+    np.testing.assert_array_equal(sampled(candles, when, minute), [np.nan, 1, 1, 2, 2, 5, 7, 8, 8])
     assert np.isnan(sampled(schema.CANDLES.frame({}), when, minute)).all()
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import html
 from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import astuple
 from functools import cached_property
 from typing import Any
@@ -37,9 +36,7 @@ from .equity_summary import Figure, figures
 from .errors import ArgumentError
 from .price_history import Fetcher, Given, Span, needed
 from .settings import one_of
-from .times import TimeLike, frozen, parse_time, utc_now
-
-RESOLUTIONS = ("1m", "5m", "15m", "30m", "1h", "4h", "12h", "1d")
+from .times import TimeLike, not_before, parse_time, step_of
 
 _SHOWN = {
     "start_equity": "Start equity",
@@ -94,16 +91,15 @@ def equity(
     ArgumentError
         If an argument makes no sense, or there is no price of something the account had.
     """
-    one_of("resolution", resolution, RESOLUTIONS)
+    step = step_of(resolution)
     if not isinstance(currency, str) or not currency.strip():
         raise ArgumentError(f"currency={currency!r}: name one such as 'USD' or 'BTC'")
     # First what is so now, then the log, which cannot lack an entry of the time before.
     exchange = Snapshot.take(client)
     accounts = exchange.balances.accounts
-    now, step = exchange.time, pd.Timedelta(resolution)
+    now = exchange.time
     begin, until = _span(start, end, now)
-    # A paper exchange may be ahead of this machine.
-    with frozen(now) if now > utc_now() else nullcontext():
+    with not_before(now):
         log = client.account_log(start=begin and begin.floor(step)) if log is None else log
         ledger = Ledger(log)
         span = Span(_begin(begin, until, ledger, step), until, now, resolution)

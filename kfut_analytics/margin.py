@@ -21,12 +21,13 @@ from .account import Account
 from .contracts import FLEX as FLEX
 from .errors import ArgumentError
 from .orders import Order
+from .price_history import Given
 from .risk import exposure, funding, history, liquidation, picture, stress, usage, what_if, words
 from .risk.picture import Picture
 from .risk.prices import index_candles
 from .risk.what_if import WhatIf
 from .risk.words import percent as percent
-from .times import TimeLike, parse_time
+from .times import TimeLike, not_before, parse_time, step_of
 
 if TYPE_CHECKING:
     from .client import Client
@@ -266,6 +267,7 @@ class Margin:
         end: TimeLike = "now",
         resolution: str = "1h",
         *,
+        prices: Given | None = None,
         snapshots: pd.DataFrame | None = None,
     ) -> pd.DataFrame:
         """Margin usage through time.
@@ -276,6 +278,9 @@ class Margin:
             Time span.
         resolution
             One of 1m 5m 15m 30m 1h 4h 12h 1d.
+        prices
+            Prices of currencies (in USD) and contracts that the exchange has no candles of, or that are to be used
+            instead, as `kfut_analytics.equity` takes them.
         snapshots
             What was kept at the time, as ``client.snapshots()`` gives it, which is the default.
 
@@ -289,7 +294,7 @@ class Margin:
         Raises
         ------
         ArgumentError
-            If the span or the resolution makes no sense.
+            If the span or the resolution makes no sense, or there is no price of something that was held.
         VenueError
             If log or candles cannot be read.
 
@@ -303,7 +308,8 @@ class Margin:
             raise ArgumentError(f"start={start!r} is later than end={end!r}: exchange them")
         last = min(last, self.as_of)
         kept = client.snapshots() if snapshots is None else snapshots
-        frame, notes = history.history(client, self.picture, first, last, resolution)
+        with not_before(self.as_of):
+            frame, notes = history.history(client, self.picture, first, last, resolution, prices)
         kept = kept[(kept.index >= first) & (kept.index <= last)]
         if len(kept):
             frame = pd.concat([frame, kept[frame.columns]]).sort_index(kind="stable")
@@ -404,10 +410,11 @@ class Margin:
 
     def _index_prices(self, names: list[str], window: TimeLike, resolution: str) -> pd.DataFrame:
         """Closing index prices by underlying, one row per candle."""
-        history.step_of(resolution)
+        step_of(resolution)
         start = parse_time(window, name="window", now=self.as_of)
         client = self._asked("figures from candles")
-        candles = index_candles(client, self.picture, names, resolution, start, self.as_of)
+        with not_before(self.as_of):
+            candles = index_candles(client, self.picture, names, resolution, start, self.as_of)
         return pd.DataFrame({name: frame["close"] for name, frame in candles.items()}).dropna(how="all")
 
     def _asked(self, what: str) -> Client:
@@ -441,7 +448,7 @@ _MINUTE = "%Y-%m-%d %H:%M"
 
 def _steps(horizon: str, resolution: str) -> int:
     """A horizon as a number of candles."""
-    step = history.step_of(resolution)
+    step = step_of(resolution)
     whole = pd.Timedelta(str(horizon).replace("d", "D")) if re.fullmatch(r"0*[1-9]\d*[mhd]", str(horizon)) else None
     if whole is None or whole % step:
         raise ArgumentError(

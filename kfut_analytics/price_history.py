@@ -24,6 +24,7 @@ from .contracts import currency_code, pnl_currency
 from .errors import ArgumentError, InvalidRequestError, NotFoundError
 from .schema import CANDLES, FUNDING_RATES
 from .side_by_side import fetch_each
+from .times import step_of
 
 Given = Mapping[str, "float | pd.Series[float]"]
 """Prices by currency (in USD) or contract: one for all times, or a Series of them indexed by time."""
@@ -54,7 +55,7 @@ class Span:
     @property
     def step(self) -> pd.Timedelta:
         """How long a candle takes."""
-        return pd.Timedelta(self.resolution)
+        return step_of(self.resolution)
 
     @property
     def times(self) -> Times:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import pandas as pd
 
@@ -36,6 +36,13 @@ def frozen(now: pd.Timestamp) -> Iterator[None]:
         yield
     finally:
         _frozen.pop()
+
+
+@contextmanager
+def not_before(moment: pd.Timestamp) -> Iterator[None]:
+    """Let the present be no earlier than a moment; a paper exchange may be ahead of this machine."""
+    with frozen(moment) if moment > utc_now() else nullcontext():
+        yield
 
 
 def parse_time(value: TimeLike, *, name: str = "time", now: pd.Timestamp | None = None) -> pd.Timestamp:
@@ -84,6 +91,23 @@ def _unreadable(name: str, value: object) -> ArgumentError:
         f"{name}={value!r} is not a point in time: give a datetime, ISO text such as '2026-11-01T12:00Z', "
         "or an offset from now with its sign, such as '-30d' (units s, m, h, d, w)"
     )
+
+
+RESOLUTIONS = ("1m", "5m", "15m", "30m", "1h", "4h", "12h", "1d")
+"""Steps through time, all of them parts of a day; candles have them."""
+
+
+def step_of(resolution: str) -> pd.Timedelta:
+    """How long a candle takes.
+
+    Raises
+    ------
+    ArgumentError
+        If it is none of `RESOLUTIONS`.
+    """
+    if resolution not in RESOLUTIONS:
+        raise ArgumentError(f"resolution={resolution!r} is not one of {', '.join(map(repr, RESOLUTIONS))}")
+    return pd.Timedelta(int(resolution[:-1]) * _SECONDS[resolution[-1]], unit="s")
 
 
 def epoch_ms(stamp: pd.Timestamp) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from .labels import Bools, Floats, Ints, Labels, Times, combinations, stable_ord
 from .ledger import TRADING, Cash, Ledger
 from .prices import FundingLine, PriceLine, Rates
 from .scan import unit_price
-from .timeline import Steps, Timeline
+from .timeline import Position, Steps, Timeline
 from .track import Track
 
 NOT_MONEY = "FEE"
@@ -100,7 +101,6 @@ class Books:
                 held = balance.amount.at(when)
                 if held.any():
                     yield Part("balance", balance.account, balance.currency, held * rate(balance.currency))
-        settled = self._settled()
         for position in self.timeline.positions:
             size, contract = position.size.at(when), position.contract
             if not size.any():
@@ -109,9 +109,14 @@ class Books:
             pnl = open_pnl(contract, size, position.entry_price.at(when), self.marks[contract].at(when))
             yield Part("unrealized_pnl", position.account, contract, pnl * price)
             if contract in self.funding:
-                last = settled.get((position.account, contract), _NEVER)
-                accrued = -size * self.funding[contract].between(_settled_before(last, when), when)
-                yield Part("unrealized_funding", position.account, contract, accrued * price)
+                yield Part("unrealized_funding", position.account, contract, self.accrued(position, when) * price)
+
+    def accrued(self, position: Position, when: Times) -> Floats:
+        """Funding of a position that was accrued and not yet booked at each moment, in the contract's currency."""
+        if position.contract not in self.funding:
+            return np.zeros(len(when))
+        last = self._settled.get((position.account, position.contract), _NEVER)
+        return -position.size.at(when) * self.funding[position.contract].between(_settled_before(last, when), when)
 
     def check(self, when: Times) -> None:
         """Hold that everything has a value at each moment.
@@ -130,6 +135,7 @@ class Books:
                     "the account log: start later, or give the whole log as log="
                 )
 
+    @cached_property
     def _settled(self) -> dict[tuple[str, str], Times]:
         """By wallet and contract when funding was settled: with every execution and every payment."""
         ledger = self.ledger

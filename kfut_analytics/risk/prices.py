@@ -7,37 +7,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from .. import schema
 from ..contracts import underlying_of
-from ..errors import InvalidRequestError, NotFoundError
-from ..side_by_side import fetch_each
 from .picture import Picture
 
 if TYPE_CHECKING:
     from ..client import Client
-
-
-def candles_of(
-    client: Client,
-    symbols: Sequence[str],
-    resolution: str,
-    tick_type: str,
-    start: pd.Timestamp,
-    end: pd.Timestamp,
-) -> dict[str, pd.DataFrame]:
-    """Candles by contract; empty ones where the exchange does not know the contract any more."""
-
-    def fetch(symbol: str) -> pd.DataFrame:
-        try:
-            return client.candles(symbol, resolution, start=start, end=end, tick_type=tick_type)
-        except (NotFoundError, InvalidRequestError):
-            return schema.CANDLES.frame({})
-
-    if not symbols:
-        return {}
-    joined = fetch_each(symbols, fetch)
-    found = {str(symbol): frame.droplevel(0) for symbol, frame in joined.groupby(level=0)}
-    return {symbol: found.get(symbol, schema.CANDLES.frame({})) for symbol in symbols}
 
 
 def index_candles(
@@ -50,8 +24,11 @@ def index_candles(
 ) -> dict[str, pd.DataFrame]:
     """Candles of index prices by underlying; those on which nothing is listed are left out."""
     contracts = {name: listed for name in underlyings if (listed := _listed_on(picture, name)) is not None}
-    candles = candles_of(client, list(contracts.values()), resolution, "spot", start, end)
-    return {name: candles[symbol] for name, symbol in contracts.items()}
+    if not contracts:
+        return {}
+    joined = client.candles(list(contracts.values()), resolution, start=start, end=end, tick_type="spot")
+    frames = {str(symbol): frame.droplevel(0) for symbol, frame in joined.groupby(level=0)}
+    return {name: frames[symbol] for name, symbol in contracts.items() if symbol in frames}
 
 
 def _listed_on(picture: Picture, underlying: str) -> str | None:

@@ -17,9 +17,9 @@ def _own_folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture(autouse=True, scope="package")
-def _later():
-    """The exchange's time is a fixed one, and the machine's is later."""
-    with times.frozen(pd.Timestamp("2027-01-01T00:00Z")):
+def _behind():
+    """The exchange's time is ahead of the machine's: only the former may count."""
+    with times.frozen(pd.Timestamp("2026-01-01T00:00Z")):
         yield
 
 

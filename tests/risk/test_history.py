@@ -9,12 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kfut_analytics import schema
 from kfut_analytics.errors import ArgumentError
 from kfut_analytics.paper.clock import DAY, HOUR
 from kfut_analytics.paper.market.simulated import SimulatedMarket
-from kfut_analytics.risk.history import RESOLUTIONS, sampled, step_of
 from kfut_analytics.risk_tables import MARGIN_HISTORY
+from kfut_analytics.times import RESOLUTIONS, step_of
 
 from .accounts import contract_like
 from .stage import Stage
@@ -91,7 +90,7 @@ def test_what_it_rests_on_is_said(lived):
     notes = both(lived, "1h", (0, 1080))[0].attrs["notes"]
     dated = next(s for s in lived.exchange.contracts if s.startswith("FF_XBTUSD") and s.endswith("261030"))
     assert any(note.startswith(f"{dated} is no longer listed: the margin tiers of FF_XBTUSD_") for note in notes)
-    assert "EUR is counted at its price of now." in notes
+    assert any(note.startswith("EUR: the exchange has no candles of it; it is valued at 1.16 USD") for note in notes)
 
 
 def test_a_span_without_snapshots_or_entries_is_rebuilt_from_the_present(lived):
@@ -127,22 +126,10 @@ def test_bad_spans_are_told(stage):
     margin = stage.margin()
     with pytest.raises(ArgumentError, match="start='-1h' is later than end='-2h': exchange them"):
         margin.history("-1h", "-2h")
-    with pytest.raises(ArgumentError, match="resolution='1w' is not one of 1m, 5m"):
+    with pytest.raises(ArgumentError, match="resolution='1w' is not one of '1m', '5m'"):
         margin.history(resolution="1w")
     with pytest.raises(ArgumentError, match="start='yesterday' is not a point in time"):
         margin.history("yesterday")
-
-
-def test_prices_between_and_beside_candles():
-    """A candle's first price counts at its beginning; where one is missing, the last price before; none before all."""
-    start = 1_800_000_000
-    candles = schema.CANDLES.frame(
-        {"time": [(start + s) * 1000 for s in (0, 120, 180)], "open": [1.0, 5.0, 7.0], "close": [2.0, 6.0, 8.0]}
-    )
-    when = np.array(start + np.array([-1, 0, 59, 60, 90, 120, 180, 240, 10**6]), dtype="datetime64[s]")
-    minute = pd.Timedelta("1m")
-    np.testing.assert_array_equal(sampled(candles, when, minute), [np.nan, 1, 1, 2, 2, 5, 7, 8, 8])
-    assert np.isnan(sampled(schema.CANDLES.frame({}), when, minute)).all()
 
 
 # The file ---------------------------------------------------------------------------------------------------------

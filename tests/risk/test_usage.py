@@ -8,10 +8,10 @@ from dataclasses import fields, replace
 
 import pandas as pd
 import pytest
-from kfut_analytics.paper.market.states import MarketState
 
 from kfut_analytics import schema
 from kfut_analytics.account import Account, Balances
+from kfut_analytics.paper.market.states import MarketState
 from kfut_analytics.risk.picture import Picture
 from kfut_analytics.risk.usage import FIGURES
 

@@ -19,7 +19,7 @@ import pandas as pd
 
 from .account import Account
 from .contracts import FLEX as FLEX
-from .errors import ArgumentError
+from .errors import ArgumentError, ConfigurationError
 from .orders import Order
 from .price_history import Given
 from .risk import exposure, funding, history, liquidation, picture, stress, usage, what_if, words
@@ -27,6 +27,7 @@ from .risk.picture import Picture
 from .risk.prices import index_candles
 from .risk.what_if import WhatIf
 from .risk.words import percent as percent
+from .risk_tables import MARGIN_HISTORY
 from .times import TimeLike, not_before, parse_time, step_of
 
 if TYPE_CHECKING:
@@ -307,13 +308,18 @@ class Margin:
         if first > last:
             raise ArgumentError(f"start={start!r} is later than end={end!r}: exchange them")
         last = min(last, self.as_of)
-        kept = client.snapshots() if snapshots is None else snapshots
+        doubts = []
+        if snapshots is None:
+            try:
+                snapshots = client.snapshots()
+            except ConfigurationError as error:
+                snapshots, doubts = MARGIN_HISTORY.frame({}), [f"Snapshots are left out: {error}."]
         with not_before(self.as_of):
             frame, notes = history.history(client, self.picture, first, last, resolution, prices)
-        kept = kept[(kept.index >= first) & (kept.index <= last)]
+        kept = snapshots[(snapshots.index >= first) & (snapshots.index <= last)]
         if len(kept):
             frame = pd.concat([frame, kept[frame.columns]]).sort_index(kind="stable")
-        frame.attrs |= {"env": self.env, "notes": list(dict.fromkeys(notes))}
+        frame.attrs |= {"env": self.env, "notes": list(dict.fromkeys([*doubts, *notes]))}
         return frame
 
     # ---- exposure ----------------------------------------------------------------------------------------------

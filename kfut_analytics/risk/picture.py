@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -176,21 +177,33 @@ def take(client: Client, schedule: str | None = None) -> Picture:
     ArgumentError
         If no contract has that margin schedule.
     """
-    tiers = pd.concat([client.margin_tiers(), client.account_margin_tiers()], ignore_index=True)
+    calls = (
+        client.margin_tiers,
+        client.account_margin_tiers,
+        client.leverage_preferences,
+        client.instrument_status,
+        client.positions,
+        client.open_orders,
+        client.tickers,
+    )
+    # Side by side, so that all figures are of about the same moment.
+    with ThreadPoolExecutor(len(calls) + 1, thread_name_prefix="kfut-picture") as pool:
+        wallets, asked = pool.submit(client.balances), [pool.submit(call) for call in calls]
+        public, own, leverage, status, positions, orders, tickers = (each.result() for each in asked)
+        balances = wallets.result()
+    tiers = pd.concat([public, own], ignore_index=True)
     known = sorted(tiers["schedule"].dropna().unique())
     if schedule is not None and schedule not in known:
         raise ArgumentError(f"schedule={schedule!r} is not a margin schedule here: use one of {', '.join(known)}")
-    leverage, status = client.leverage_preferences(), client.instrument_status()
-    balances = client.balances()
     return Picture(
         env=client.env,
         account_name=client.account_name,
         as_of=balances.account.time,
         balances=balances,
-        positions=client.positions(),
+        positions=positions,
         tiers=tiers,
-        open_orders=client.open_orders(),
-        tickers=client.tickers(),
+        open_orders=orders,
+        tickers=tickers,
         leverage=leverage,
         status=status,
         schedule=schedule,

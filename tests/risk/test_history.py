@@ -171,3 +171,14 @@ def test_every_account_has_a_file_of_its_own_that_nobody_else_reads(stage, tmp_p
 
 def test_every_resolution_is_a_step_of_time():
     assert [step_of(name) // pd.Timedelta("1min") for name in RESOLUTIONS] == [1, 5, 15, 30, 60, 240, 720, 1440]
+
+
+def test_snapshots_that_cannot_be_read_do_not_stand_in_the_way(stage, tmp_path):
+    stage.give("flex", "usd", 10_000.0)
+    stage.client.snapshot()
+    [file] = (tmp_path / "home" / "snapshots").iterdir()
+    file.unlink()
+    file.mkdir()
+    frame = stage.margin().history("-1h", "now")
+    assert len(frame) == 2
+    assert frame.attrs["notes"][0].startswith("Snapshots are left out: ")

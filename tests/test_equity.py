@@ -196,6 +196,78 @@ def test_money_between_own_wallets_is_no_flow() -> None:
     assert bridge["unexplained"] == 0
 
 
+def test_the_same_amount_again_is_another_flow() -> None:
+    """In and out of one wallet, or out of one wallet and much later into another."""
+    made = Account()
+    until(made, MIDNIGHT)
+    made.flow("cross-exchange transfer", "flex", "usd", Exact(1000))
+    until(made, MIDNIGHT + HOUR)
+    made.flow("cross-exchange transfer", "flex", "usd", Exact(-100))
+    made.flow("cross-exchange transfer", "flex", "usd", Exact(100))
+    made.wait(60)
+    made.flow("cross-exchange transfer", "flex", "usd", Exact(-200))
+    until(made, MIDNIGHT + 2 * HOUR)
+    made.flow("cross-exchange transfer", "cash", "usd", Exact(200))
+    found = equity_of(made.frame(), hours(3), Prices({}, {}))
+    assert found.flows()["amount"].tolist() == [-100, 100, -200, 200]
+    assert found.frame["external_flow"].tolist() == [0, 0, 0, 0]
+
+
+def test_dust_is_no_capital() -> None:
+    made = Account()
+    until(made, MIDNIGHT)
+    made.flow("cross-exchange transfer", "flex", "usd", Exact(1_000_000))
+    until(made, MIDNIGHT + HOUR)
+    made.flow("cross-exchange transfer", "flex", "usd", Exact(-9_999_999_999, 10_000))
+    until(made, MIDNIGHT + 2 * HOUR)
+    made.flow("interest payment", "flex", "usd", Exact(-1, 10_000))
+    found = equity_of(made.frame(), hours(3), Prices({}, {}))
+    assert found.summary()["value"]["time_weighted_return"] == 0
+    assert found.frame["return"].tolist() == pytest.approx([math.nan, 0, math.nan, math.nan], nan_ok=True)
+
+
+def test_what_happened_at_the_start_belongs_to_it() -> None:
+    made = Account()
+    until(made, MIDNIGHT)
+    made.flow("cross-exchange transfer", "flex", "usd", Exact(1000))
+    made.trade(BITCOIN, Exact(1), Exact(100), fee_rate=Exact(1, 10))
+    until(made, MIDNIGHT + HOUR)
+    made.trade(BITCOIN, Exact(1), Exact(100), fee_rate=Exact(1, 20))
+    found = equity_of(made.frame(), hours(2), Prices({BITCOIN.symbol: ([MIDNIGHT], [100.0])}, {}))
+    assert found.frame["realized_net"].tolist() == [0, -5, 0]
+    assert found.frame["equity"].tolist() == [990, 985, 985]
+
+
+def test_a_round_trip_that_began_before_the_log_is_not_judged() -> None:
+    made = Account()
+    until(made, MIDNIGHT)
+    made.flow("cross-exchange transfer", "flex", "usd", Exact(1000))
+    made.trade(BITCOIN, Exact(1), Exact(100))
+    until(made, MIDNIGHT + HOUR)
+    made.trade(BITCOIN, Exact(-1), Exact(150))
+    prices = Prices({BITCOIN.symbol: ([MIDNIGHT], [100.0])}, {})
+    counts = [equity_of(made.frame(rows), hours(2), prices).summary()["value"]["round_trips"]
+              for rows in (made.rows, made.rows[3:])]  # fmt: skip
+    assert counts == [1, 0]
+
+
+def test_funding_accrues_since_it_was_last_settled() -> None:
+    """An hour at a time: where nothing was booked at a full hour, the rate was too small to be booked."""
+    made = Account()
+    until(made, MIDNIGHT + timedelta(minutes=30))
+    made.trade(BITCOIN, Exact(2), Exact(100))
+    until(made, MIDNIGHT + HOUR)
+    made.fund(BITCOIN, Exact(1))
+    rates = pd.DataFrame({"funding_rate": np.ones(9)}, index=pd.DatetimeIndex(hours(8)))
+    times = [MIDNIGHT + timedelta(minutes=minutes) for minutes in (0, 45, 60, 75, 120, 150, 360, 390)]
+    found = equity_of(
+        made.frame(), times, Prices({BITCOIN.symbol: ([MIDNIGHT], [100.0])}, {}), funding={BITCOIN: rates}
+    )
+    accrued = found.frame["unrealized_funding"].tolist()
+    assert accrued == pytest.approx([0, -2 * 0.25, 0, -2 * 0.25, -2 * 1, -2 * 1.5, -2 * 1, -2 * 1.5])
+    assert found.bridge().set_index("item").loc["funding", "amount"] == pytest.approx(-2 - 2 * 1.5)
+
+
 def test_a_position_that_is_transferred_brings_its_open_pnl() -> None:
     made = Account()
     until(made, MIDNIGHT)

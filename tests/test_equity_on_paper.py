@@ -197,6 +197,14 @@ def test_a_log_at_hand_and_given_prices(client: kfut.Client) -> None:
     assert last - first != pytest.approx(found.frame["balance"].iloc[-1] - found.frame["balance"].iloc[0], abs=100)
 
 
+def test_a_log_that_does_not_fit_is_seen(client: kfut.Client) -> None:
+    log = client.account_log()
+    log.loc[log["asset"] == "EUR", ["new_balance", "change"]] = 0.0
+    check = kfut.equity(client, log=log).check().set_index(["account", "figure", "currency"])
+    assert check.loc[("flex", "balance", "EUR"), ["computed", "exchange", "difference"]].tolist() == [0, 1000, -1000]
+    assert check.loc[("all", "equity", "USD"), "difference"] == pytest.approx(-1160, abs=0.01)
+
+
 def test_the_demo_account_to_the_cent(demo: tuple[Exchange, kfut.Client]) -> None:
     exchange, client = demo
     found = kfut.equity(client)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from kfut_analytics.accounting.ledger import Ledger, cash_of
-from kfut_analytics.accounting.prices import PriceLine, Rates
+from kfut_analytics.accounting.prices import FundingLine, PriceLine, Rates
 from kfut_analytics.accounting.timeline import timeline
 from kfut_analytics.accounting.track import track_of
 from kfut_analytics.accounting.valuation import Books
@@ -56,14 +56,21 @@ def _line(points: Points) -> PriceLine:
     return PriceLine.of_points(naive(points[0]), np.array(points[1], dtype=np.float64))
 
 
-def equity_of(log: pd.DataFrame, times: list[datetime], prices: Prices, currency: str = "usd") -> Equity:
-    """The account of a log valued at some times."""
+def equity_of(
+    log: pd.DataFrame,
+    times: list[datetime],
+    prices: Prices,
+    currency: str = "usd",
+    funding: Mapping[Listed, pd.DataFrame] | None = None,
+) -> Equity:
+    """The account of a log valued at some times; without rates there is no funding that accrues."""
     ledger = Ledger(log)
     cash = cash_of(ledger)
     track = track_of(ledger, cash)
     rates = Rates(currency.upper(), {code.upper(): _line(points) for code, points in prices.usd.items()})
     marks = {symbol.upper(): _line(points) for symbol, points in prices.marks.items()}
-    books = Books(ledger, cash, track, timeline(ledger, track), rates, marks, {})
+    accruing = {listed.symbol.upper(): FundingLine.of_rates(frame) for listed, frame in (funding or {}).items()}
+    books = Books(ledger, cash, track, timeline(ledger, track), rates, marks, accruing)
     return Equity(
         books,
         naive(times),

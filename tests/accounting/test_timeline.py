@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from kfut_analytics.accounting.ledger import Ledger, cash_of
 from kfut_analytics.accounting.timeline import Timeline, timeline
 from kfut_analytics.accounting.track import track_of
-from tests.accounts import STEPS, Account, account
+from tests.accounts import START, STEPS, Account, account
 
 State = dict[tuple[str, str], Any]
 
@@ -95,6 +95,17 @@ def test_every_moment_of_a_random_account(steps: list[tuple[Any, ...]], cut: flo
     later = followed(made.frame([row for row in made.rows if row["date"] > begin]), *now_of(made))
     for when in moments[moments.index(begin) :]:
         agree(at(later, when), states[when])
+
+
+def test_entries_count_in_the_order_of_their_numbers() -> None:
+    """Whatever their clocks say."""
+    made = Account()
+    for seconds, amount in ((0, 1), (60, 2), (-30, 4)):
+        made.now = START + timedelta(seconds=seconds)
+        made.flow("transfer", "flex", "usd", Fraction(amount))
+    line = followed(made.frame())
+    sums = [at(line, START + timedelta(seconds=seconds))[0][("flex", "USD")] for seconds in (0, 59, 60)]
+    assert sums == [1, 1, 7]
 
 
 def test_a_position_with_funding_alone_is_the_one_held_now() -> None:

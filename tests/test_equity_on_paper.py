@@ -63,6 +63,7 @@ class Story:
         self.move(1.2, "fi_xbtusd", "xbt", 0.2)
         self.move(1.5, "fi_ethusd", "eth", 2)
         self.move(1.7, "cash", "fee", 100)
+        self.move(1.8, "cash", "sol", 3)
         self.trade(2.2, "PF_XBTUSD", "buy", "0.1")
         self.trade(2.9, "PI_ETHUSD", "sell", "2500")
         self.trade(5.4, expires, "buy", "1.5")
@@ -199,10 +200,13 @@ def test_a_log_at_hand_and_given_prices(client: kfut.Client) -> None:
 
 def test_a_log_that_does_not_fit_is_seen(client: kfut.Client) -> None:
     log = client.account_log()
-    log.loc[log["asset"] == "EUR", ["new_balance", "change"]] = 0.0
+    log.loc[log["asset"].isin(["EUR", "SOL"]), ["new_balance", "change"]] = 0.0
     check = kfut.equity(client, log=log).check().set_index(["account", "figure", "currency"])
-    assert check.loc[("flex", "balance", "EUR"), ["computed", "exchange", "difference"]].tolist() == [0, 1000, -1000]
-    assert check.loc[("all", "equity", "USD"), "difference"] == pytest.approx(-1160, abs=0.01)
+    columns = ["computed", "exchange", "difference"]
+    assert check.loc[("flex", "balance", "EUR"), columns].tolist() == [0, 1000, -1000]
+    assert check.loc[("cash", "balance", "SOL"), columns].tolist() == [0, 3, -3]
+    missing = 1160 + 3 * client.tickers().loc["PF_SOLUSD", "index_price"]
+    assert check.loc[("all", "equity", "USD"), "difference"] == pytest.approx(-missing, abs=0.01)
 
 
 def test_the_demo_account_to_the_cent(demo: tuple[Exchange, kfut.Client]) -> None:

@@ -100,12 +100,12 @@ def test_every_moment_of_a_random_account(steps: list[tuple[Any, ...]], cut: flo
 def test_entries_count_in_the_order_of_their_numbers() -> None:
     """Whatever their clocks say."""
     made = Account()
-    for seconds, amount in ((0, 1), (60, 2), (-30, 4)):
+    for seconds, amount in ((0, 1), (60, 2), (30, 4), (40, 8)):
         made.now = START + timedelta(seconds=seconds)
         made.flow("transfer", "flex", "usd", Fraction(amount))
     line = followed(made.frame())
-    sums = [at(line, START + timedelta(seconds=seconds))[0][("flex", "USD")] for seconds in (0, 59, 60)]
-    assert sums == [1, 1, 7]
+    sums = [at(line, START + timedelta(seconds=seconds))[0][("flex", "USD")] for seconds in (0, 45, 60)]
+    assert sums == [1, 1, 15]
 
 
 def test_a_position_with_funding_alone_is_the_one_held_now() -> None:

@@ -28,7 +28,7 @@ from .risk.prices import index_candles
 from .risk.what_if import WhatIf
 from .risk.words import percent as percent
 from .risk_tables import MARGIN_HISTORY
-from .times import TimeLike, not_before, parse_time, step_of
+from .times import TimeLike, iso, not_before, parse_time, step_of
 
 if TYPE_CHECKING:
     from .client import Client
@@ -114,7 +114,7 @@ class Margin:
         Each tier's rate applies to the part of the value inside that tier (`contracts.margin_requirement`). The sum
         exceeds the exchange's own figure where positions offset each other: see `usage`.
         """
-        return self._by_position.copy()
+        return self._stamped(self._by_position.copy())
 
     @cached_property
     def _by_position(self) -> pd.DataFrame:
@@ -135,7 +135,7 @@ class Margin:
         isolated positions are added in full. With orders, every contract counts once as if all its buys and once as
         if all its sells were filled; reduce-only and trigger orders do not count.
         """
-        return self._usage.copy()
+        return self._stamped(self._usage.copy())
 
     @cached_property
     def _usage(self) -> pd.DataFrame:
@@ -160,7 +160,7 @@ class Margin:
         Cross-margined positions of a wallet stand together (``pool`` is the wallet), an isolated one stands on its
         value at entry over its leverage. See ``attrs["estimate"]``.
         """
-        return liquidation.liquidation(self.picture.portfolio, self.picture.balances.wallets)
+        return self._stamped(liquidation.liquidation(self.picture.portfolio, self.picture.balances.wallets))
 
     def liquidation_bounds(self) -> pd.DataFrame:
         """Between which prices each pool of positions is safe, when one underlying moves or the whole market.
@@ -171,7 +171,7 @@ class Margin:
             Table ``liquidation_bounds``: one row per pool and underlying, and one for the whole market. NaN where
             there is no bound.
         """
-        return liquidation.liquidation_bounds(self.picture.portfolio, self.picture.indices)
+        return self._stamped(liquidation.liquidation_bounds(self.picture.portfolio, self.picture.indices))
 
     # ---- what would be -----------------------------------------------------------------------------------------
 
@@ -205,7 +205,7 @@ class Margin:
         Prices jump and nobody trades or is liquidated on the way; ``first_liquidated`` tells which position would
         have been, and ``liquidated_at`` how far on a straight way to the shock.
         """
-        return stress.stress(self.picture.portfolio, shocks, wallet=wallet)
+        return self._stamped(stress.stress(self.picture.portfolio, shocks, wallet=wallet))
 
     def what_if(self, orders: Order | Sequence[Order], *, filled: bool = False) -> WhatIf:
         """The account before and after an order, or several one after the other; nothing is sent.
@@ -258,7 +258,7 @@ class Margin:
         ArgumentError
             If ``hours`` is no time ahead.
         """
-        return funding.funding_forecast(self.picture, hours)
+        return self._stamped(funding.funding_forecast(self.picture, hours))
 
     # ---- through time ------------------------------------------------------------------------------------------
 
@@ -319,8 +319,8 @@ class Margin:
         kept = snapshots[(snapshots.index >= first) & (snapshots.index <= last)]
         if len(kept):
             frame = pd.concat([frame, kept[frame.columns]]).sort_index(kind="stable")
-        frame.attrs |= {"env": self.env, "notes": list(dict.fromkeys([*doubts, *notes]))}
-        return frame
+        frame.attrs["notes"] = list(dict.fromkeys([*doubts, *notes]))
+        return self._stamped(frame)
 
     # ---- exposure ----------------------------------------------------------------------------------------------
 
@@ -342,11 +342,11 @@ class Margin:
         ArgumentError
             If there is no such grouping.
         """
-        return exposure.exposure(self.picture.portfolio, by)
+        return self._stamped(exposure.exposure(self.picture.portfolio, by))
 
     def concentration(self) -> pd.DataFrame:
         """How concentrated the gross value is, by each grouping: table ``concentration``."""
-        return exposure.concentration(self.picture.portfolio)
+        return self._stamped(exposure.concentration(self.picture.portfolio))
 
     def correlations(self, window: TimeLike = "-30d", resolution: str = "1h") -> pd.DataFrame:
         """Correlations of the index prices' returns, of all underlyings in the account.
@@ -427,6 +427,11 @@ class Margin:
         if self.client is None:
             raise ArgumentError(f"{what} asks the exchange, and there is no client here: use kfut.margin(client)")
         return self.client
+
+    def _stamped(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The table with its environment and time, which charts and reports show."""
+        frame.attrs |= {"env": self.env, "as_of": iso(self.as_of)}
+        return frame
 
     # ---- for people --------------------------------------------------------------------------------------------
 

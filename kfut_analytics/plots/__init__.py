@@ -22,9 +22,13 @@ from .bridge import bridge
 from .calendar import daily_pnl
 from .carry import basis, funding_rates, term_structure
 from .contracts import funding_paid, pnl_by_contract
+from .curves import equity, equity_curve, underwater
 from .depth import depth
+from .edge import liquidation
+from .exposure import exposure
 from .price import price
-from .risk import margin_usage
+from .risk import margin_history, margin_usage
+from .shocks import stress, stress_map
 from .trips import pnl_distribution, round_trips
 
 __all__ = [
@@ -32,13 +36,21 @@ __all__ = [
     "bridge",
     "daily_pnl",
     "depth",
+    "equity",
+    "equity_curve",
+    "exposure",
     "funding_paid",
     "funding_rates",
+    "liquidation",
+    "margin_history",
     "margin_usage",
     "pnl",
     "pnl_by_contract",
     "pnl_distribution",
     "price",
     "round_trips",
+    "stress",
+    "stress_map",
     "term_structure",
+    "underwater",
 ]

@@ -70,7 +70,7 @@ def percents() -> Numbers:
 def number_axis(axis: Axis, formatter: Formatter | None = None, *, whole: bool = False) -> None:
     """Numbers as people write them, as many as there is room for, ``whole`` ones only where there are no others."""
     axis.set_major_formatter(formatter or Numbers())
-    points = width_in_points(axis.axes) / 70 if isinstance(axis, XAxis) else height_in_points(axis.axes) / 30
+    points = width_in_points(axis.axes) / 70 if isinstance(axis, XAxis) else height_in_points(axis.axes) / 26
     bins = int(np.clip(round(points), 2, 9))
     axis.set_major_locator(MaxNLocator(bins, steps=[1, 2, 2.5, 5, 10], integer=whole))
 
@@ -121,6 +121,11 @@ def legend_below(
 
 # Of a legend, in heights of its text.
 _HANDLE, _PAD, _SPACING = 1.6, 0.6, 1.4
+
+
+def legend_lines(ax: Axes, labels: Sequence[str]) -> int:
+    """How many lines `legend_below` would need."""
+    return -(-len(labels) // _columns(ax, labels)) if labels else 0
 
 
 def _columns(ax: Axes, labels: Sequence[str]) -> int:

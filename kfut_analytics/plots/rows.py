@@ -33,20 +33,32 @@ def most_rows(ax: Axes | None, most: int) -> int:
 
 def beside(names: Sequence[str], figures: Sequence[str], bold: Collection[int] = ()) -> tuple[float, float]:
     """Points that names and figures take to the left and right of the Axes."""
-    fonts = [FontProperties(size="small", weight="bold" if row in bold else "normal") for row in range(len(names))]
+    fonts = [FontProperties(size="small", weight=weight) for weight in ("normal", "bold")]
     left, right = (
-        max((width_of(text, font) for text, font in zip(texts, fonts, strict=False)), default=0.0)
+        max((width_of(text, fonts[row in bold]) for row, text in enumerate(texts)), default=0.0)
         for texts in (names, figures)
     )
-    return left + _GAP / 2, right + _GAP
+    return left + _GAP / 2, right + _GAP if right else 0.0
 
 
 def name_rows(
-    ax: Axes, colours: style.Theme, names: Sequence[str], figures: Sequence[str], bold: Collection[int] = ()
+    ax: Axes,
+    colours: style.Theme,
+    names: Sequence[str],
+    figures: Sequence[str],
+    bold: Collection[int] = (),
+    *,
+    header: str = "",
 ) -> None:
-    """Names and figures beside the rows, the first row on top; those of ``bold`` stand out."""
+    """Names and figures beside the rows, the first row on top; those of ``bold`` stand out.
+
+    Parameters
+    ----------
+    header
+        What the figures are, to stand above them.
+    """
     ax.set_yticks(range(len(names)), names)
-    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.set_ylim(len(names) - 0.4, -1.2 if header else -0.6)
     ax.tick_params(axis="y", length=0, labelcolor=colours.text)
     for row, label in enumerate(ax.get_yticklabels()):
         label.set(parse_math=False, fontweight="bold" if row in bold else "normal")
@@ -55,6 +67,11 @@ def name_rows(
         ax.annotate(
             figure, (1, row), (right, 0), xycoords=ax.get_yaxis_transform(), textcoords="offset points", ha="right",
             va="center", color=colours.text, fontsize="small", fontweight="bold" if row in bold else "normal",
+        )  # fmt: skip
+    if header:
+        ax.annotate(
+            header, (1, -0.95), (right, 0), xycoords=ax.get_yaxis_transform(), textcoords="offset points", ha="right",
+            va="center", color=colours.muted, fontsize="small",
         )  # fmt: skip
     ax.grid(axis="x", color=colours.grid)
     number_axis(ax.xaxis)

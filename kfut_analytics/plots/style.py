@@ -7,6 +7,7 @@ also told by sign, side or shape. Fonts are left as the user has set them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.text import Text
 from matplotlib.transforms import offset_copy
+from numpy.typing import NDArray
 
 from ..errors import ArgumentError
 from .text import moment, width_of, wrapped
@@ -124,6 +126,13 @@ def begin(
     return ax, colours
 
 
+def panels(theme: ThemeName, size: tuple[float, float], heights: Sequence[float]) -> NDArray[np.object_]:
+    """Axes one above the other in a new pyplot figure, of these heights relative to each other."""
+    figure, found = plt.subplots(len(heights), figsize=size, layout="constrained", height_ratios=heights)
+    figure.set_facecolor(_theme_named(theme, None).background)
+    return np.asarray(found, dtype=object)
+
+
 def _theme_named(name: str, ax: Axes | None) -> Theme:
     if name != "auto" and name not in THEMES:
         raise ArgumentError(f"theme={name!r} is not a theme: use 'auto', {' or '.join(map(repr, THEMES))}")
@@ -189,7 +198,7 @@ def width_in_points(ax: Axes) -> float:
     """Width of the Axes, about; a layout engine will take what the usual margins leave free."""
     figure = ax.get_figure(root=True)
     assert figure is not None
-    gain = 1.0 if figure.get_layout_engine() is None else 1.15
+    gain = 1.0 if figure.get_layout_engine() is None else 1.1
     return float(gain * ax.bbox.width * 72 / figure.dpi)
 
 

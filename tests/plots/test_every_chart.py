@@ -32,7 +32,7 @@ def _close_figures():
 
 
 def test_the_gallery_has_every_chart():
-    assert set(CHARTS) == set(NOTHING) == set(plots.__all__) - {"margin_usage"}
+    assert set(CHARTS) == set(NOTHING) == set(plots.__all__) - {"equity"}  # of two panels
     assert set(ONE) | set(drawn_without_fault()) >= set(CHARTS) - {"funding_paid", "pnl_distribution"}
 
 

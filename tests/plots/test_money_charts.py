@@ -13,12 +13,12 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
 import kfut_analytics as kfut
-from kfut_analytics import plots
+from kfut_analytics import plots, schema
 from kfut_analytics.errors import ArgumentError
 from kfut_analytics.plots.style import THEMES
 from tests.accounts import LISTED, Account, Listed
 from tests.plots.drawn import heights, legend, lines, panel, rows, said, texts
-from tests.plots.gallery import ledger, single, story
+from tests.plots.gallery import HOUR, START, ledger, single, story, told
 
 MINUS = "\N{MINUS SIGN}"
 XBT, DOGE = LISTED[0], LISTED[1]
@@ -38,6 +38,46 @@ def bars(ax) -> list[tuple[float, float, float]]:
 @pytest.fixture(scope="module")
 def account() -> Account:
     return story()
+
+
+def closes(*gross: float, currencies: tuple[str, ...] = ("USD",)) -> kfut.PnL:
+    """Hourly closing trades with these results, a fee of 1 and funding of -2 each, in every currency."""
+    entries = [(hour, currency, result) for hour, result in enumerate(gross) for currency in currencies]
+    data = {"id": range(1, len(entries) + 1), "time": [START + hour * HOUR for hour, _, _ in entries],
+            "asset": [currency for _, currency, _ in entries], "realized_pnl": [result for *_, result in entries],
+            "change": [result - 3.0 for *_, result in entries]}  # fmt: skip
+    same = {"info": "futures trade", "account": "flex", "contract": "PF_XBTUSD", "fee": 1.0, "realized_funding": -2.0}
+    return kfut.pnl(told(schema.ACCOUNT_LOG.frame(data | {name: [one] * len(entries) for name, one in same.items()})))
+
+
+def test_pnl_draws_the_components():
+    ax = plots.pnl(closes(10.0, 20.0, 30.0), panel())
+    for name, values in {
+        "Net": [7, 24, 51, 51], "Realised": [10, 30, 60, 60], "Fees": [-1, -2, -3, -3], "Funding": [-2, -4, -6, -6],
+    }.items():  # fmt: skip
+        np.testing.assert_array_equal(heights(ax, name), values)
+    assert legend(ax) == ["Net +51.00", "Realised P&L +60.00", f"Fees {MINUS}3.00", f"Funding {MINUS}6.00"]
+    assert {"Cumulative P&L, USD", "as of 2026-11-01 02:00 UTC"} <= set(texts(ax))
+    assert len({line.get_linestyle() for line in lines(ax).values()}) == 4
+
+
+def test_what_was_reached_holds_until_the_time_of_the_chart():
+    ax = plots.pnl(closes(10.0, 20.0), panel(), as_of=START + 24 * HOUR)
+    assert lines(ax)["Net"].get_xdata()[-1] == np.datetime64("2026-11-02")
+
+
+def test_pnl_draws_one_currency_and_names_the_others():
+    both = closes(1.0, 2.0, currencies=("USD", "XBT"))
+    assert "also in the log: XBT" in texts(plots.pnl(both, panel()))
+    assert "Cumulative P&L, XBT" in texts(plots.pnl(both, panel(), currency="XBT"))
+    assert "Cumulative P&L, XBT" in texts(plots.pnl(closes(1.0, 2.0, currencies=("XBT",)), panel()))
+
+
+def test_long_series_are_thinned_to_their_extremes():
+    result = closes(*np.random.default_rng(7).normal(size=50_000))
+    drawn, net = heights(plots.pnl(result, panel()), "Net"), result.cumulative()["net"]
+    assert len(drawn) <= 4000
+    assert (drawn.min(), drawn.max(), drawn[-1]) == (net.min(), net.max(), net.iloc[-1])
 
 
 def test_pnl_by_contract_tells_the_truth_of_each(account):

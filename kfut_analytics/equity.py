@@ -36,7 +36,7 @@ from .equity_summary import Figure, figures
 from .errors import ArgumentError
 from .price_history import Fetcher, Given, Span, needed
 from .settings import one_of
-from .times import TimeLike, not_before, parse_time, step_of
+from .times import TimeLike, iso, not_before, parse_time, step_of
 
 _SHOWN = {
     "start_equity": "Start equity",
@@ -278,7 +278,7 @@ class Equity:
         """
         one_of("period", period, PERIODS)
         series = self._periods(period, tz)["return"]
-        series.attrs = {"env": self.env, "as_of": self.end}
+        series.attrs = {"env": self.env, "as_of": iso(self.end)}
         return series
 
     def daily(self, tz: str = "UTC") -> pd.DataFrame:
@@ -445,7 +445,7 @@ class Equity:
         own = "currency" not in frame.columns or "contract" in frame.columns
         units = frame.attrs["units"]
         frame.attrs["units"] = {k: self.currency if own and v == "currency" else v for k, v in units.items()}
-        frame.attrs |= {"env": self.env, "as_of": self.end}
+        frame.attrs |= {"env": self.env, "as_of": iso(self.end)}
         return frame
 
     def notes(self) -> list[str]:

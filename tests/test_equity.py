@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import random
@@ -388,7 +389,8 @@ def test_bad_arguments(story: Equity, call: Any, message: str) -> None:
 
 def test_frames_say_what_they_are(story: Equity) -> None:
     for frame in (story.frame, story.daily(), story.flows(), story.bridge(), story.drawdowns(), story.by_wallet()):
-        assert (frame.attrs["env"], frame.attrs["as_of"]) == ("paper", story.end)
+        assert (frame.attrs["env"], pd.Timestamp(frame.attrs["as_of"])) == ("paper", story.end)
+        json.dumps(frame.attrs)  # as Parquet keeps them
     assert story.frame.attrs["units"]["equity"] == story.daily().attrs["units"]["pnl"] == "USD"
     assert story.frame.attrs["units"]["return"] == "fraction"
 

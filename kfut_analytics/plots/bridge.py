@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
+from ..equity import Equity
 from ..pnl import PnL, amount
 from ..times import TimeLike
 from . import style
@@ -25,7 +26,7 @@ _SQUEEZED = 4.0
 
 
 def bridge(
-    bridge: PnL | pd.DataFrame,
+    bridge: PnL | Equity | pd.DataFrame,
     ax: Axes | None = None,
     *,
     currency: str | None = None,
@@ -43,8 +44,8 @@ def bridge(
     Parameters
     ----------
     bridge
-        What ``kfut.pnl(log)`` returned, or the frame of its ``bridge(…)`` or of ``kfut.equity(client).bridge()``,
-        which knows unrealised P&L and rates.
+        What ``kfut.equity(client)`` or ``kfut.pnl(log)`` returned, or the frame of their ``bridge(…)``. Of what is
+        open, and of other currencies, the log alone does not know the value.
     ax
         Where to draw; a new figure by default.
     currency
@@ -68,6 +69,7 @@ def bridge(
         currency, _ = chosen_currency(bridge.reconcile(), currency)
         frame = bridge.bridge(currency) if len(bridge.log) else pd.DataFrame(columns=["item", "contract", "amount"])
     else:
+        bridge = bridge.bridge() if isinstance(bridge, Equity) else bridge
         frame = checked(bridge, "bridge", ["item", "contract", "amount"], "kfut.pnl(log).bridge()")
         currency = currency or str(frame.attrs.get("units", {}).get("amount", ""))
     steps = _steps(frame, most_rows(ax, most + 8) - 8)

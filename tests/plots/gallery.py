@@ -220,13 +220,13 @@ def valued(days: int, hours: int = 1) -> kfut.Equity:
         made.flow("cross-exchange transfer", "flex", "usd", Fraction(-100 if day % 2 else 500))
     times = [begin + datetime.timedelta(hours=hours * step) for step in range(24 * days // hours + 1)]
     walk = 100 + np.cumsum(np.random.default_rng(3).normal(size=len(times)))
-    return equity_of(made, times, Prices({LISTED[0].symbol: (times, [100.0, *walk[1:].tolist()])}, {}))
+    return equity_of(made.frame(), times, Prices({LISTED[0].symbol: (times, [100.0, *walk[1:].tolist()])}, {}))
 
 
 def worthless() -> kfut.Equity:
     """An account that never had anything."""
     times = [datetime.datetime(2026, 11, 1, hour, tzinfo=datetime.UTC) for hour in range(2)]
-    return equity_of(Account(), times, Prices({}, {}))
+    return equity_of(Account().frame(), times, Prices({}, {}))
 
 
 def nothing() -> kfut.PnL:

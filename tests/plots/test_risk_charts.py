@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -298,5 +300,6 @@ def test_frames_carry_environment_and_time():
     ):
         assert frame.attrs["env"] == "paper"
         assert pd.Timestamp(frame.attrs["as_of"]) == START
+        json.dumps(frame.attrs)  # as Parquet keeps them
     late = plots.liquidation(HELD.liquidation(), panel(), as_of=START + HOUR)
     assert "as of 2026-11-01 01:00 UTC" in texts(late)

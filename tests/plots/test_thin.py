@@ -44,10 +44,10 @@ def test_bands_lose_nothing_of_their_reach(steps, columns):
     assert (thin_low.min(), thin_high.max()) == (low.min(), high.max())
     # At each time the band that is drawn contains the band that is there.
     for at, bottom, top in zip(x, low, high, strict=True):
-        right = max(np.searchsorted(thin_x, at), 0)
-        left = max(np.searchsorted(thin_x, at, side="right") - 1, 0)
-        assert min(thin_low[min(left, right)], thin_low[max(left, right)]) <= bottom
-        assert top <= max(thin_high[min(left, right)], thin_high[max(left, right)])
+        before, after = np.searchsorted(thin_x, at), np.searchsorted(thin_x, at, side="right")
+        there = slice(before, after) if after > before else slice(before - 1, before + 1)
+        assert thin_low[there].min() <= bottom
+        assert top <= thin_high[there].max()
 
 
 @given(st.integers(1, 400), st.integers(1, 30), st.integers(1, 30))

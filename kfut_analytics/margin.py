@@ -359,7 +359,7 @@ class Margin:
             Of the candles.
         """
         names = list(exposure.sensitivities(self.picture.portfolio).index)
-        return self._index_prices(names, window, resolution).pct_change().corr()
+        return self._stamped(self._index_prices(names, window, resolution).pct_change().corr())
 
     def value_at_risk(
         self,
@@ -412,7 +412,7 @@ class Margin:
             "assumption": "Positions as they are now; every contract moves as its index price; the past is a guide.",
             "left_out": unknown,
         }
-        return frame
+        return self._stamped(frame)
 
     def _index_prices(self, names: list[str], window: TimeLike, resolution: str) -> pd.DataFrame:
         """Closing index prices by underlying, one row per candle."""
@@ -422,6 +422,11 @@ class Margin:
         with not_before(self.as_of):
             candles = index_candles(client, self.picture, names, resolution, start, self.as_of)
         return pd.DataFrame({name: frame["close"] for name, frame in candles.items()}).dropna(how="all")
+
+    def _stamped(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The frame with what charts and reports show of where it comes from."""
+        frame.attrs |= {"env": self.env, "as_of": self.as_of}
+        return frame
 
     def _asked(self, what: str) -> Client:
         if self.client is None:

@@ -213,5 +213,15 @@ def test_reprs():
     assert "exchange&#x27;s initial margin" in result._repr_html_()
 
 
+def test_every_table_says_where_it_comes_from():
+    result = margin(client(positions(("PF_XBTUSD", 3.0, 50_000.0, None))))
+    for table in (
+        result.usage(), result.by_position(), result.liquidation(), result.liquidation_bounds(), result.stress(),
+        result.funding_forecast(), result.exposure(), result.concentration(),
+    ):  # fmt: skip
+        assert (table.attrs["env"], table.attrs["as_of"]) == ("paper", TIME)
+        assert table.attrs["units"]
+
+
 def test_percent():
     assert (percent(0.1234), percent(math.nan), percent(12.5, decimals=0)) == ("12.3 %", "n/a", "1,250 %")

@@ -182,3 +182,11 @@ def test_snapshots_that_cannot_be_read_do_not_stand_in_the_way(stage, tmp_path):
     frame = stage.margin().history("-1h", "now")
     assert len(frame) == 2
     assert frame.attrs["notes"][0].startswith("Snapshots are left out: ")
+
+
+def test_a_span_between_two_moments_has_its_snapshots_alone(stage):
+    stage.give("flex", "usd", 10_000.0)
+    stage.move(over=600)
+    taken = stage.client.snapshot()
+    frame = stage.margin().history("-5m", "now", "1h")
+    pd.testing.assert_frame_equal(frame, taken)

@@ -4,7 +4,7 @@ Start with ``client = kfut.connect()``: the embedded paper exchange, with no key
 
     client.positions(); client.account(); client.account_log(start="-90d")
     pnl = kfut.pnl(client.account_log());  pnl.by_contract();  kfut.plots.pnl(pnl)
-    margin = kfut.margin(client);          margin.by_position(); kfut.plots.margin_usage(margin)
+    margin = kfut.margin(client);          margin.usage(); margin.liquidation(); margin.stress([-0.2, 0.2])
     kfut.report(client, "report.html")
     kfut.OrderTicket(client)
     kfut.describe("positions")             # what each column means

@@ -330,6 +330,20 @@ def test_what_the_exchange_rounds_is_named() -> None:
     assert found.notes() == []
 
 
+def test_what_was_rounded_before_the_start_does_not_count() -> None:
+    made = Account()
+    until(made, MIDNIGHT - HOUR)
+    made.flow("cross-exchange transfer", "flex", "usd", Exact(1000))
+    made.balances["flex", "usd"] += Exact(1, 10**4)  # the next entry starts a little higher
+    made.flow("interest payment", "flex", "usd", Exact(-1))
+    until(made, MIDNIGHT + HOUR)
+    made.flow("interest payment", "flex", "usd", Exact(-2))
+    for begin, rounded in ((MIDNIGHT - 2 * HOUR, 1e-4), (MIDNIGHT, 0.0)):
+        bridge = equity_of(made.frame(), [begin, MIDNIGHT + 2 * HOUR], Prices({}, {})).bridge()
+        amounts = bridge.set_index("item")["amount"]
+        assert (amounts["rounding"], amounts["unexplained"]) == pytest.approx((rounded, 0), abs=1e-9)
+
+
 def test_constant_growth_has_the_figures_of_constant_growth() -> None:
     made = Account()
     until(made, MIDNIGHT)

@@ -318,7 +318,6 @@ def test_what_is_missing_in_the_log_is_unexplained() -> None:
 
 def test_what_the_exchange_rounds_is_named() -> None:
     made = Account()
-        json.dumps(frame.attrs)  # as Parquet keeps them
     until(made, MIDNIGHT)
     made.flow("cross-exchange transfer", "flex", "usd", Exact(1000))
     until(made, MIDNIGHT + HOUR)

@@ -423,11 +423,6 @@ class Margin:
             candles = index_candles(client, self.picture, names, resolution, start, self.as_of)
         return pd.DataFrame({name: frame["close"] for name, frame in candles.items()}).dropna(how="all")
 
-    def _stamped(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The frame with what charts and reports show of where it comes from."""
-        frame.attrs |= {"env": self.env, "as_of": self.as_of}
-        return frame
-
     def _asked(self, what: str) -> Client:
         if self.client is None:
             raise ArgumentError(f"{what} asks the exchange, and there is no client here: use kfut.margin(client)")

@@ -219,7 +219,7 @@ def test_every_table_says_where_it_comes_from():
         result.usage(), result.by_position(), result.liquidation(), result.liquidation_bounds(), result.stress(),
         result.funding_forecast(), result.exposure(), result.concentration(),
     ):  # fmt: skip
-        assert (table.attrs["env"], table.attrs["as_of"]) == ("paper", TIME)
+        assert (table.attrs["env"], pd.Timestamp(table.attrs["as_of"])) == ("paper", TIME)
         assert table.attrs["units"]
 
 

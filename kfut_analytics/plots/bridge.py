@@ -92,17 +92,15 @@ def bridge(
 
 def _steps(frame: pd.DataFrame, most: int) -> list[tuple[str, float]]:
     """Name and amount of each bar, top to bottom, transfers first."""
-    # The bridge of equity has what is not realised yet in the same row.
-    words = _WORDS | {"price P&L": "P&L"} if "currency" in frame else _WORDS
     rows: list[tuple[str, float]] = []
     for item in sorted(frame["item"].unique(), key=lambda item: (item != "start equity", item != "transfer")):
         causes = frame[frame["item"] == item]
         causes = causes if item in _ALWAYS else causes[causes["amount"] != 0]
         own = causes[causes["contract"].notna()].set_index("contract")["amount"].sort_values(ascending=False)
         first, rest = largest(own, max(most, 1))
-        rows += [(f"{contract} {words.get(item, item)}", float(own[contract])) for contract in first]
+        rows += [(f"{contract} {_WORDS.get(item, item)}", float(own[contract])) for contract in first]
         if len(rest):
-            rows.append((f"{len(rest)} others {words.get(item, item)}", float(own[rest].sum())))
+            rows.append((f"{len(rest)} others {_WORDS.get(item, item)}", float(own[rest].sum())))
         label = _LABELS.get(item, f"{item[0].upper()}{item[1:]}")
         for cause in causes[causes["contract"].isna()].to_dict("records"):
             code = cause.get("currency")

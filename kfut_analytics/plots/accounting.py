@@ -11,7 +11,7 @@ from ..pnl import PnL, amount
 from ..times import TimeLike
 from . import style
 from .axis import legend_below, number_axis, time_axis
-from .frames import as_of_of, last_time, utc
+from .frames import as_of_of, last_time, numbers, utc
 from .text import minus, moment
 from .thin import thin
 
@@ -47,9 +47,11 @@ def pnl(
     ArgumentError
         If the log has no P&L in that currency.
     """
+    totals = pnl.by()
+    currency, others = chosen_currency(totals, currency)
     frame = pnl.cumulative()
-    currency, others = chosen_currency(frame, currency)
-    frame = frame[frame["currency"] == currency]
+    if len(totals) > 1:
+        frame = frame[frame["currency"] == currency]
     read = as_of_of(as_of, last_time(pnl.log["time"]))
     title = f"Cumulative P&L, {currency}"
     ax, colours = style.begin(ax, theme, style.WIDE, title=title, env=env or pnl.env, as_of=read)
@@ -87,7 +89,7 @@ def left_out(others: list[str]) -> list[str]:
 def _lines(ax: Axes, colours: style.Theme, frame: pd.DataFrame, currency: str, as_of: pd.Timestamp | None) -> None:
     # What was reached holds until the time of the chart.
     end = max(as_of or frame.index[-1], frame.index[-1])
-    time = utc(frame.index.append(pd.DatetimeIndex([end])))
+    time, last = utc(frame.index), np.datetime64(end.tz_convert(None))
     parts = {
         "Net": frame["net"],
         "Realised P&L": frame["realized_pnl"],
@@ -96,7 +98,8 @@ def _lines(ax: Axes, colours: style.Theme, frame: pd.DataFrame, currency: str, a
     }
     ax.axhline(0, color=colours.muted, linewidth=0.8)
     for rank, (label, values) in enumerate(parts.items()):
-        x, y = thin(time, np.append(values, values.iloc[-1]))
+        x, y = thin(time, numbers(values))
+        x, y = np.append(x, last), np.append(y, y[-1])
         label = f"{label} {minus(amount(values.iloc[-1], currency, sign=True))}"
         width = 2.2 if rank == 0 else 1.3
         look = style.line(colours, rank)

@@ -51,10 +51,11 @@ def of_symbol(frame: pd.DataFrame, name: str, symbol: str | None) -> tuple[pd.Da
             raise ArgumentError(f"symbol={symbol!r}: {name} are those of {told}")
         return frame, symbol or told
     names = frame.index.get_level_values("symbol") if "symbol" in frame.index.names else frame["symbol"]
-    known = sorted(names.unique())
-    if symbol is None and len(known) > 1:
-        raise ArgumentError(f"{name} are of {len(known)} contracts: name one with symbol=, such as {known[0]!r}")
-    symbol = symbol or (known[0] if known else None)
+    if symbol is None:
+        known = sorted(names.unique())
+        if len(known) > 1:
+            raise ArgumentError(f"{name} are of {len(known)} contracts: name one with symbol=, such as {known[0]!r}")
+        symbol = known[0] if known else None
     rows = frame[np.asarray(names == symbol)]
     return (rows.droplevel("symbol") if frame.index.nlevels > 1 and "symbol" in frame.index.names else rows), symbol
 

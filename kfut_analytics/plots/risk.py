@@ -164,11 +164,12 @@ def margin_history(
     ArgumentError
         If the frame lacks columns or has no such wallet.
     """
-    columns = ["time", "account", "source", "usage", "maintenance_usage"]
-    frame = checked(history, "history", columns, "kfut.margin(client).history()")
+    columns = ["account", "source", "usage", "maintenance_usage"]
+    frame = checked(history, "history", ["time", *columns], "kfut.margin(client).history()")[columns]
     frame = frame[frame["usage"].notna()]
-    wallet, others = _wallet(frame, wallet)
-    rows = frame[frame["account"] == wallet]
+    codes, names = pd.factorize(frame["account"])
+    wallet, others = _wallet(frame["usage"].groupby(codes).max().set_axis(names), wallet)
+    rows = frame[codes == names.get_loc(wallet)] if wallet else frame
     ax, colours = style.begin(
         ax, theme, style.WIDE, title=f"Margin usage of {wallet}, part of equity" if wallet else "Margin usage",
         env=env_of(env, history), as_of=as_of_of(as_of, last_time(rows.index)),
@@ -205,9 +206,9 @@ def margin_history(
     return ax
 
 
-def _wallet(frame: pd.DataFrame, wallet: str | None) -> tuple[str | None, list[str]]:
+def _wallet(highest: pd.Series[float], wallet: str | None) -> tuple[str | None, list[str]]:
     """The wallet to draw, and those left out without having been asked for that used margin too."""
-    highest = frame.groupby("account")["usage"].max().sort_values(ascending=False, kind="stable")
+    highest = highest.sort_values(ascending=False, kind="stable")
     if wallet is None:
         used = [str(name) for name in highest.index[highest > 0]]
         return (used[0] if used else str(highest.index[0]) if len(highest) else None), used[1:]

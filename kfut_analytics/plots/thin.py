@@ -12,8 +12,8 @@ Ints = NDArray[np.intp]
 
 COLUMNS = 1000
 """Pixel columns a chart is taken to have."""
-ROWS = 400
-"""Pixel rows, likewise."""
+_MARKS = (250, 100)
+"""How many markers find room beside and above each other: they are several pixels wide."""
 
 
 def thin(x: Values, y: Values, columns: int = COLUMNS) -> tuple[Values, Values]:
@@ -69,15 +69,15 @@ def thin_band(x: Values, low: Values, high: Values, columns: int = COLUMNS) -> t
     return ends, np.fmin.reduceat(low, first).repeat(2), np.fmax.reduceat(high, first).repeat(2)
 
 
-def thin_points(x: Values, y: Values, columns: int = COLUMNS, rows: int = ROWS) -> Ints:
-    """Which points to draw so that no pixel that has one is left empty: the first in each.
+def thin_points(x: Values, y: Values, columns: int = _MARKS[0], rows: int = _MARKS[1]) -> Ints:
+    """Which points to mark so that no cell of a grid that has one is left empty: the first in each.
 
     Parameters
     ----------
     x, y
         Where the points are, in any order.
     columns, rows
-        Number of pixels.
+        Number of cells.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def thin_points(x: Values, y: Values, columns: int = COLUMNS, rows: int = ROWS) 
     """
     if len(x) <= columns:
         return np.arange(len(x))
-    cells = _pixel(x, columns) * rows + _pixel(y, rows)
+    cells = _cell(x, columns) * rows + _cell(y, rows)
     extremes = [np.nanargmin(y), np.nanargmax(y), np.argmin(x), np.argmax(x)]
     return np.union1d(np.unique(cells, return_index=True)[1], extremes)
 
@@ -104,11 +104,11 @@ def _columns(x: Values, columns: int) -> tuple[Ints, Ints]:
     return first, np.append(first[1:], len(x)) - 1
 
 
-def _pixel(values: Values, pixels: int) -> Ints:
-    """The pixel in which each value lies; missing ones in the first."""
+def _cell(values: Values, cells: int) -> Ints:
+    """The row or column in which each value lies; missing ones in the first."""
     low, high = np.nanmin(values), np.nanmax(values)
     if not high > low:
         return np.zeros(len(values), dtype=np.intp)
     share = (values - low) / (high - low)
-    inside: Ints = np.nan_to_num(share * (pixels - 1)).astype(np.intp)
+    inside: Ints = np.nan_to_num(share * (cells - 1)).astype(np.intp)
     return inside

@@ -70,8 +70,8 @@ def percents() -> Numbers:
 def number_axis(axis: Axis, formatter: Formatter | None = None, *, whole: bool = False) -> None:
     """Numbers as people write them, as many as there is room for, ``whole`` ones only where there are no others."""
     axis.set_major_formatter(formatter or Numbers())
-    points = width_in_points(axis.axes) / 70 if isinstance(axis, XAxis) else height_in_points(axis.axes) / 26
-    bins = int(np.clip(round(points), 2, 9))
+    points = width_in_points(axis.axes) / 70 if isinstance(axis, XAxis) else height_in_points(axis.axes) / 30
+    bins = int(np.clip(round(points), 3, 9))
     axis.set_major_locator(MaxNLocator(bins, steps=[1, 2, 2.5, 5, 10], integer=whole))
 
 

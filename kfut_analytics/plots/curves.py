@@ -93,30 +93,24 @@ def equity_curve(
     first = int(known.argmax())
     paid_in = value[first] + np.cumsum(flow) - np.cumsum(flow)[first]
     x = utc(frame.index)
-    thin_x, thin_paid = thin(x, paid_in)
+    # Thinned by the same times, the two still belong together.
+    (thin_x, thin_value), (_, thin_paid) = thin(x, value), thin(x, paid_in)
+    for edge, colour, hatch in ((np.fmax, colours.gain, None), (np.fmin, colours.loss, "////")):
+        reached = edge(thin_value, thin_paid)
+        ax.fill_between(thin_x, thin_paid, reached, color=colour, alpha=0.25, linewidth=0, hatch=hatch)
     end, paid = value[known][-1], paid_in[known][-1]
-    made = minus(amount(end - paid, equity.currency, sign=True))
-    _between(ax, colours, x, value, paid_in)
-    ax.plot(thin_x, thin_paid, drawstyle="steps-post", color=colours.muted, linestyle="dashed", linewidth=1.3,
-            label=f"Paid in {minus(amount(paid, equity.currency))}")  # fmt: skip
-    ax.plot(*thin(x, value), color=colours.text, linewidth=1.6, label=f"Equity {minus(amount(end, equity.currency))}")
+    ax.plot(
+        thin_x, thin_paid, drawstyle="steps-post", color=colours.muted, linestyle="dashed", linewidth=1.3,
+        label=f"Paid in {minus(amount(paid, equity.currency))}",
+    )  # fmt: skip
+    ax.plot(thin_x, thin_value, color=colours.text, linewidth=1.6,
+            label=f"Equity {minus(amount(end, equity.currency))}")  # fmt: skip
     ax.margins(x=0)
     ax.grid(axis="y", color=colours.grid)
     number_axis(ax.yaxis)
     time_axis(ax)
-    legend_below(ax, colours, notes=[f"made {made}"])
+    legend_below(ax, colours, notes=[f"made {minus(amount(end - paid, equity.currency, sign=True))}"])
     return ax
-
-
-def _between(
-    ax: Axes, colours: style.Theme, x: NDArray[np.datetime64], value: NDArray[np.float64], paid_in: NDArray[np.float64]
-) -> None:
-    """The area between equity and what was paid in."""
-    made = value - paid_in
-    for part, colour, hatch in ((np.fmax(made, 0.0), colours.gain, None), (np.fmin(made, 0.0), colours.loss, "////")):
-        thin_x, thin_part = thin(x, part)
-        _, thin_paid = thin(x, paid_in)
-        ax.fill_between(thin_x, thin_paid, thin_paid + thin_part, color=colour, alpha=0.25, linewidth=0, hatch=hatch)
 
 
 def underwater(

@@ -166,10 +166,13 @@ def margin_history(
     """
     columns = ["account", "source", "usage", "maintenance_usage"]
     frame = checked(history, "history", ["time", *columns], "kfut.margin(client).history()")[columns]
-    frame = frame[frame["usage"].notna()]
-    codes, names = pd.factorize(frame["account"])
-    wallet, others = _wallet(frame["usage"].groupby(codes).max().set_axis(names), wallet)
-    rows = frame[codes == names.get_loc(wallet)] if wallet else frame
+    if not (known := frame["usage"].notna()).all():
+        frame = frame[known]
+    accounts = frame["account"].to_numpy(object)
+    names = sorted(set(accounts.tolist()))
+    rows_of = {str(name): frame if len(names) == 1 else frame[accounts == name] for name in names}
+    wallet, others = _wallet({name: float(rows["usage"].max()) for name, rows in rows_of.items()}, wallet)
+    rows = rows_of[wallet] if wallet else frame
     ax, colours = style.begin(
         ax, theme, style.WIDE, title=f"Margin usage of {wallet}, part of equity" if wallet else "Margin usage",
         env=env_of(env, history), as_of=as_of_of(as_of, last_time(rows.index)),
@@ -188,7 +191,7 @@ def margin_history(
                     edgecolor=colours.series[1], label=label)  # fmt: skip
     label = f"Initial margin, now {percent(initial[-1])}, highest {percent(highest)}"
     ax.plot(*thin(x, initial), color=colours.series[0], linewidth=1.6, label=label)
-    kept = (rows["source"] == "snapshot").to_numpy()
+    kept = rows["source"].to_numpy(object) == "snapshot"
     if kept.any():
         ax.plot(x[kept], initial[kept], linestyle="none", marker="o", markersize=4, color=colours.text,
                 label=f"Snapshots ({int(kept.sum()):,})")  # fmt: skip
@@ -206,14 +209,13 @@ def margin_history(
     return ax
 
 
-def _wallet(highest: pd.Series[float], wallet: str | None) -> tuple[str | None, list[str]]:
+def _wallet(highest: dict[str, float], wallet: str | None) -> tuple[str | None, list[str]]:
     """The wallet to draw, and those left out without having been asked for that used margin too."""
-    highest = highest.sort_values(ascending=False, kind="stable")
     if wallet is None:
-        used = [str(name) for name in highest.index[highest > 0]]
-        return (used[0] if used else str(highest.index[0]) if len(highest) else None), used[1:]
-    if wallet not in highest.index:
-        raise ArgumentError(f"wallet={wallet!r} is not in the history: it has {', '.join(highest.index) or 'none'}")
+        ranked = sorted(highest, key=lambda name: -highest[name])
+        return (ranked[0] if ranked else None), [name for name in ranked[1:] if highest[name] > 0]
+    if wallet not in highest:
+        raise ArgumentError(f"wallet={wallet!r} is not in the history: it has {', '.join(highest) or 'none'}")
     return wallet, []
 
 

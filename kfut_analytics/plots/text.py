@@ -89,6 +89,8 @@ def width_of(text: str, font: FontProperties) -> float:
 
 def wrapped(text: str, font: FontProperties, room: float) -> str:
     """Text broken between words so that no line is wider than ``room`` points, where words allow."""
+    if width_of(text, font) <= room:
+        return text
     lines: list[str] = []
     for word in text.split(" "):
         longer = f"{lines[-1]} {word}" if lines else word

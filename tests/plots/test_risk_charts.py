@@ -101,7 +101,7 @@ def test_history_of_one_of_several_wallets():
     assert "Margin usage of fi_xbtusd, part of equity" in texts(ax)
     assert "not drawn: flex" in legend(ax)  # the third used none
     assert "Margin usage of flex, part of equity" in texts(plots.margin_history(both, panel(), wallet="flex"))
-    with pytest.raises(ArgumentError, match="wallet='cash' is not in the history: it has fi_xbtusd, flex, fi_ethusd"):
+    with pytest.raises(ArgumentError, match="wallet='cash' is not in the history: it has fi_ethusd, fi_xbtusd, flex"):
         plots.margin_history(both, panel(), wallet="cash")
 
 

@@ -104,7 +104,7 @@ def _lines(ax: Axes, colours: style.Theme, frame: pd.DataFrame, currency: str, a
         width = 2.2 if rank == 0 else 1.3
         look = style.line(colours, rank)
         ax.plot(x, y, drawstyle="steps-post", linewidth=width, zorder=5 - rank, label=label, **look)
-    ax.margins(x=0)
+    ax.margins(x=0.01)
     ax.grid(axis="y", color=colours.grid)
     number_axis(ax.yaxis)
     time_axis(ax)

@@ -20,6 +20,9 @@ from matplotlib.transforms import offset_copy
 from .style import Theme, height_in_points, width_in_points
 from .text import SCALES, minus, width_of
 
+LINE = 12.0
+"""Points of a line of a legend."""
+
 _LARGE = 1e6  # numbers below it are written in full
 
 
@@ -121,6 +124,23 @@ def legend_below(
 
 # Of a legend, in heights of its text.
 _HANDLE, _PAD, _SPACING = 1.6, 0.6, 1.4
+
+
+def fitting(ax: Axes, labels: Sequence[str], more: Sequence[str] = ()) -> int:
+    """How many of these labels, at least one, leave half of the chart to what they are labels of.
+
+    A rest of one is no saving: it fits.
+
+    Parameters
+    ----------
+    more
+        Labels that are there anyway.
+    """
+    room = height_in_points(ax) / 2 + LINE
+    for count in range(len(labels), 1, -1):
+        if legend_lines(ax, [*more, *labels[:count], *["and 99 others"][: len(labels) - count]]) * LINE <= room:
+            return count if count < len(labels) - 1 else len(labels)
+    return 1
 
 
 def legend_lines(ax: Axes, labels: Sequence[str]) -> int:

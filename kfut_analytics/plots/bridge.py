@@ -126,6 +126,7 @@ def _waterfall(ax: Axes, colours: style.Theme, steps: list[tuple[str, float]]) -
     if moved and np.ptp(reached) > _SQUEEZED * near:
         _cut(ax, colours, (reached[moved:].min(), reached[moved:].max()), values[0])
     else:
+        ax.use_sticky_edges = False
         ax.margins(x=0.03)
 
 

@@ -19,7 +19,7 @@ from . import style
 from .accounting import chosen_currency, left_out
 from .axis import legend_below
 from .frames import Floats, as_of_of, last_time, numbers
-from .text import compact, minus, width_of
+from .text import compact, counted, minus, width_of
 
 _CELL = 0.92
 _WEAKEST = 0.12
@@ -150,7 +150,7 @@ def _names(ax: Axes, colours: style.Theme, places: pd.DataFrame) -> None:
         text = f"{month:%b}" if told == (band, month.year) else f"{month:%b %Y}"
         # What remains of a month may be too narrow for its name.
         columns = following[1] - column if following and following[0] == band else _FEWEST
-        if columns * _room(ax, places) < width_of(text, font) + 4:
+        if columns * _room(ax, places) < width_of(text, font) + 8:
             continue
         told = (band, month.year)
         ax.text(column - _CELL / 2, _BAND * band - 0.65, text, color=colours.muted, fontsize="small", va="bottom")
@@ -158,9 +158,10 @@ def _names(ax: Axes, colours: style.Theme, places: pd.DataFrame) -> None:
 
 def _key(colours: style.Theme, net: pd.Series[float], currency: str) -> list[Patch]:
     handles = []
-    for word, rank, colour in (("Best", int(net.argmax()), colours.gain), ("Worst", int(net.argmin()), colours.loss)):
+    for word, rank in (("Best", int(net.argmax())), ("Worst", int(net.argmin()))):
         label = f"{word} {minus(amount(net.iloc[rank], currency, sign=True))} ({net.index[rank]:%Y-%m-%d})"
+        colour = colours.gain if net.iloc[rank] > 0 else colours.loss
         handles.append(Patch(color=to_rgba(colour, style.STRONGEST), label=label))
     up, down = int((net > 0).sum()), int((net < 0).sum())
-    handles.append(Patch(color="none", label=f"{up:,} days up, {down:,} down"))
+    handles.append(Patch(color="none", label=f"{counted(up, 'day')} up, {down:,} down"))
     return handles

@@ -12,9 +12,9 @@ from .. import settings
 from ..contracts import is_inverse
 from ..times import TimeLike
 from . import style
-from .axis import legend_below, number_axis, percents, time_axis
+from .axis import fitting, legend_below, number_axis, percents, time_axis
 from .frames import Floats, as_of_of, checked, env_of, last_time, numbers, of_symbol, snapshot_time, utc
-from .text import moment, percent_text
+from .text import counted, moment, percent_text
 from .thin import thin
 
 _HOURS = {"hour": 1, "day": 24, "year": 24 * 365}
@@ -31,6 +31,8 @@ def funding_rates(
     as_of: TimeLike | None = None,
 ) -> Axes:
     """Funding rates of one or several perpetuals, relative to the index price; longs pay where they are positive.
+
+    Of several contracts the first are drawn, as many as can be told apart.
 
     Parameters
     ----------
@@ -70,19 +72,25 @@ def funding_rates(
     )  # fmt: skip
     if sum(map(len, (rows for _, rows in each))) < 2:
         return style.sentence(ax, colours, _too_few_rates(each, per))
+    each = [(name, rows) for name, rows in each if len(rows)]
+    rates = [numbers(rows["relative_funding_rate"]) * _HOURS[per] for _, rows in each]
+    labels = [
+        f"{name} {percent_text(rate[-1], sign=True)}, mean {percent_text(float(rate.mean()), sign=True)}"
+        for (name, _), rate in zip(each, rates, strict=True)
+    ]
+    shown = min(fitting(ax, labels), len(style.DASHES) * 2)
     ax.axhline(0, color=colours.muted, linewidth=0.8)
-    for rank, (name, rows) in enumerate(each):
-        if rows.empty:
-            continue
-        x, rate = utc(rows.index), numbers(rows["relative_funding_rate"]) * _HOURS[per]
+    for rank, (label, (_, rows), rate) in enumerate(zip(labels[:shown], each, rates, strict=False)):
+        x = utc(rows.index)
         x = np.append(x, x[-1] + np.timedelta64(1, "h"))  # the last rate holds for an hour
-        said = f"now {percent_text(rate[-1], sign=True)}, mean {percent_text(float(rate.mean()), sign=True)}"
-        _steps(ax, colours, rank, x, np.append(rate, rate[-1]), f"{name} {said}", filled=len(each) == 1)
-    ax.margins(x=0)
+        _steps(ax, colours, rank, x, np.append(rate, rate[-1]), label, filled=len(each) == 1)
+    ax.margins(x=0.01)
     ax.grid(axis="y", color=colours.grid)
     number_axis(ax.yaxis, percents())
     time_axis(ax)
-    legend_below(ax, colours)
+    legend_below(
+        ax, colours, notes=[f"not drawn: {counted(len(labels) - shown, 'other')}"] if shown < len(labels) else []
+    )
     return ax
 
 
@@ -135,7 +143,7 @@ def basis(
     said = f"Now {percent_text(share[-1], sign=True)}, mean {percent_text(float(share.mean()), sign=True)}"
     ax.axhline(0, color=colours.muted, linewidth=0.8)
     _steps(ax, colours, 0, x, share, said, filled=True, stepped=False)
-    ax.margins(x=0)
+    ax.margins(x=0.01)
     ax.grid(axis="y", color=colours.grid)
     number_axis(ax.yaxis, percents())
     time_axis(ax)

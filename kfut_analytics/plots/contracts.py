@@ -61,7 +61,7 @@ def pnl_by_contract(
     currency, others = chosen_currency(frame, currency)
     frame = frame[frame["currency"] == currency].set_index("contract")[["net", *_PARTS]]
     frame = frame.assign(fee=-frame["fee"]).sort_values("net", ascending=False)
-    first, rest = largest(frame["net"], most_rows(ax, most))
+    first, rest = largest(frame["net"], most_rows(ax, most, ["Net", *_PARTS.values(), *left_out(others)]))
     if len(rest):
         frame = pd.concat([frame.loc[first], frame.loc[rest].sum().to_frame(f"{len(rest)} others").T])
     texts = [minus(amount(net, currency, sign=True)) for net in frame["net"]]
@@ -151,7 +151,7 @@ def funding_paid(
         text = minus(amount(y[-1], currency, sign=True))
         width = 2.2 if rank == 0 else 1.3
         ax.plot(x, y, linewidth=width, label=f"{label} {text}", zorder=9 - rank, **style.line(colours, rank))
-    ax.margins(x=0)
+    ax.margins(x=0.01)
     ax.grid(axis="y", color=colours.grid)
     number_axis(ax.yaxis)
     time_axis(ax)

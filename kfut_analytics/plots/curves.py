@@ -105,7 +105,7 @@ def equity_curve(
     )  # fmt: skip
     ax.plot(thin_x, thin_value, color=colours.text, linewidth=1.6,
             label=f"Equity {minus(amount(end, equity.currency))}")  # fmt: skip
-    ax.margins(x=0)
+    ax.margins(x=0.01)
     ax.grid(axis="y", color=colours.grid)
     number_axis(ax.yaxis)
     time_axis(ax)
@@ -150,7 +150,7 @@ def underwater(
     ax.fill_between(x, y, color=colours.loss, alpha=0.3, linewidth=0)
     ax.plot(x, y, color=colours.loss, linewidth=1.2, label=f"Now {percent_text(float(known.iloc[-1]))}")
     ax.axhline(0, color=colours.muted, linewidth=0.8)
-    ax.margins(x=0)
+    ax.margins(x=0.01)
     ax.set_ylim(top=0)
     ax.grid(axis="y", color=colours.grid)
     number_axis(ax.yaxis, percents())

@@ -98,7 +98,7 @@ def _levels(book: pd.DataFrame, side: str) -> tuple[Floats, Floats]:
 def _reach(bids: Floats, asks: Floats, middle: float) -> float:
     """How far the shorter side reaches; a single level is no side."""
     extents = [abs(side[-1] - middle) for side in (bids, asks) if len(side) > 1]
-    return float(min(extents, default=abs(asks[0] - middle)) * 1.02) or middle * 0.01
+    return float(min(extents, default=2 * abs(asks[0] - middle)) * 1.02) or middle * 0.01
 
 
 def _stairs(price: Floats, total: Floats, middle: float, reach: float) -> tuple[Floats, Floats]:

@@ -12,13 +12,14 @@ from . import style
 from .axis import legend_below, number_axis, percents
 from .frames import as_of_of, checked, env_of, numbers, snapshot_time
 from .rows import beside, height, most_rows, name_rows
-from .text import minus, price_text
+from .text import counted, minus, price_text
 
+# One may lie on another: the later ones are rings around the earlier.
 _MARKS = {
-    "distance": ("D", "full", "this market alone"),
-    "underlying_distance": ("s", "none", "all on its underlying"),
-    "market_distance": ("o", "none", "the whole market"),
-    "bankruptcy_distance": ("x", "full", "bankrupt, this market alone"),
+    "distance": ("D", "full", 5, "This market alone"),
+    "underlying_distance": ("s", "none", 9, "All on its underlying"),
+    "market_distance": ("o", "none", 12, "The whole market"),
+    "bankruptcy_distance": ("x", "full", 7, "Bankrupt, this market alone"),
 }
 _PRICES = {"distance": "liquidation_price", "underlying_distance": "underlying_liquidation_price",
            "market_distance": "market_liquidation_price"}  # fmt: skip
@@ -64,7 +65,7 @@ def liquidation(
     frame = checked(frame, "liquidation", columns, "kfut.margin(client).liquidation()")
     nearest = frame[list(_PRICES)].abs().min(axis=1)
     order = nearest.sort_values(na_position="last", kind="stable").index
-    shown = frame.loc[order[: most_rows(ax, most)]]
+    shown = frame.loc[order[: most_rows(ax, most, [label for *_, label in _MARKS.values()])]]
     names = [f"{symbol} {side}" for symbol, side in shown["side"].items()]
     which = [None if row.isna().all() else str(row.abs().idxmin()) for _, row in shown[list(_PRICES)].iterrows()]
     texts = [
@@ -79,19 +80,21 @@ def liquidation(
     )  # fmt: skip
     if shown.empty:
         return style.sentence(ax, colours, "No open positions: nothing can be liquidated.")
+    reach = max(_REACH, 1.25 * float(nearest.min()))
     for row, name in enumerate(which):
         if name is not None:
-            move = float(np.clip(shown[name].iloc[row], -_REACH, _REACH))
-            ax.plot(
-                [0, move], [row, row], color=colours.loss, linewidth=4, alpha=style.STRONGEST, solid_capstyle="butt"
-            )
-    for column, (marker, fill, word) in _MARKS.items():
+            move = float(shown[name].iloc[row])
+            end = float(np.clip(move, -reach, reach))
+            ax.plot([0, end], [row, row], color=colours.loss, linewidth=4, alpha=style.STRONGEST, solid_capstyle="butt")
+            if end != move:
+                ax.plot(end, row, marker=">" if move > 0 else "<", color=colours.loss)
+    for column, (marker, fill, size, label) in _MARKS.items():
         moves = numbers(shown[column])
-        rows = np.flatnonzero(np.abs(moves) <= _REACH)
+        rows = np.flatnonzero(np.abs(moves) <= reach)
         if len(rows):
             ax.plot(
-                moves[rows], rows, linestyle="none", marker=marker, fillstyle=fill, markersize=7, color=colours.text,
-                label=word[0].upper() + word[1:],
+                moves[rows], rows, linestyle="none", marker=marker, fillstyle=fill, markersize=size,
+                color=colours.text, label=label,
             )  # fmt: skip
     ax.axvline(0, color=colours.muted, linewidth=0.8)
     low, high = ax.get_xlim()
@@ -99,7 +102,7 @@ def liquidation(
     name_rows(ax, colours, names, texts)
     number_axis(ax.xaxis, percents())
     left_out = len(frame) - len(shown)
-    notes = [f"{left_out} positions farther away"] if left_out else []
+    notes = [f"{counted(left_out, 'position')} farther away"] if left_out else []
     legend_below(ax, colours, notes=notes, left=sides[0])
     return ax
 

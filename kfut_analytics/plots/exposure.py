@@ -61,7 +61,7 @@ def exposure(
     frame = whole[(whole["gross"] != 0) | (whole["collateral"] != 0)]
     size = frame["gross"] + frame["collateral"].abs()
     frame = frame.loc[size.sort_values(ascending=False, kind="stable").index, _COLUMNS[1:]]
-    room = most_rows(ax, most)
+    room = most_rows(ax, most, ["Net, with coins", "Long", "Short", "Coins"])
     if len(frame) > room + 1:
         rest = frame.iloc[room:]
         frame = pd.concat([frame.iloc[:room], rest.sum().to_frame(f"{len(rest)} others").T])

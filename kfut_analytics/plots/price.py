@@ -13,11 +13,12 @@ from ..times import TimeLike
 from . import style
 from .axis import legend_below, number_axis, time_axis
 from .frames import as_of_of, checked, env_of, last_time, numbers, of_symbol, snapshot_time, utc
-from .text import moment, plain_number, price_text, spread
+from .text import counted, moment, plain_number, price_text, spread
 from .thin import thin, thin_band, thin_points
 
 _REACH = 1.0
 """How far above and below the prices orders and entries are still shown, in heights of the prices' range."""
+_LABELLED = 0.6  # of the height that labels of orders may take
 _KINDS = {"lmt": "limit", "stp": "stop", "take_profit": "take profit", "trailing_stop": "trailing stop"}
 
 
@@ -90,7 +91,7 @@ def price(
     if "positions" in own:
         notes += _entry(ax, colours, own["positions"], room)
     if "open_orders" in own:
-        notes += _orders(ax, colours, own["open_orders"], room)
+        notes += _orders(ax, colours, own["open_orders"], room, float(known["close"].iloc[-1]))
     ax.grid(axis="y", color=colours.grid)
     number_axis(ax.yaxis)
     time_axis(ax)
@@ -121,7 +122,7 @@ def _fills(ax: Axes, colours: style.Theme, fills: pd.DataFrame, shown: pd.Index[
         ax.scatter(
             x[chosen], y[chosen], s=20 + 60 * size[chosen] / largest, marker=marker, color=colour,
             edgecolor=colours.background, linewidth=0.6, zorder=4,
-            label=f"{word} {plain_number(round(float(size.sum()), 8))} in {len(mine):,} fills",
+            label=f"{word} {plain_number(round(float(size.sum()), 8))} in {counted(len(mine), 'fill')}",
         )  # fmt: skip
 
 
@@ -136,7 +137,7 @@ def _entry(ax: Axes, colours: style.Theme, positions: pd.DataFrame, room: tuple[
     return notes
 
 
-def _orders(ax: Axes, colours: style.Theme, orders: pd.DataFrame, room: tuple[float, float]) -> list[str]:
+def _orders(ax: Axes, colours: style.Theme, orders: pd.DataFrame, room: tuple[float, float], last: float) -> list[str]:
     prices = orders["stop_price"].fillna(orders["limit_price"])
     near = prices.between(*room)
     orders = orders.assign(at=prices)[near].sort_values("at")
@@ -150,24 +151,29 @@ def _orders(ax: Axes, colours: style.Theme, orders: pd.DataFrame, room: tuple[fl
         f"{side} {_KINDS.get(kind, kind)} {plain_number(size)} at {price_text(at)}"
         for side, kind, size, at in orders[["side", "order_type", "unfilled_size", "at"]].itertuples(index=False)
     ]
-    _write(ax, colours, list(orders["at"]), words)
-    if not near.all():
-        away = int((~near).sum())
-        return [f"{away} {'order' if away == 1 else 'orders'} farther away"]
-    return []
+    unwritten = _write(ax, colours, list(orders["at"]), words, last)
+    notes = [f"{counted(unwritten, 'order')} without a label"] if unwritten else []
+    return notes if near.all() else [*notes, f"{counted(int((~near).sum()), 'order')} farther away"]
 
 
-def _write(ax: Axes, colours: style.Theme, at: Sequence[float], words: Sequence[str]) -> None:
-    """Words at the left end of lines, moved apart where the lines are close to each other."""
+def _write(ax: Axes, colours: style.Theme, at: Sequence[float], words: Sequence[str], last: float) -> int:
+    """Words at the left end of lines, moved apart where the lines are close to each other.
+
+    There is room for those nearest to the last price; returns how many have none.
+    """
     low, high = ax.get_ylim()
     # A line of small text and its padding.
     gap = 12 / style.height_in_points(ax) * (high - low)
-    for y, text in zip(spread(at, gap), words, strict=True):
+    fit = max(int(_LABELLED * (high - low) / gap), 1)
+    nearest = sorted(sorted(range(len(at)), key=lambda place: abs(at[place] - last))[:fit])
+    places = spread([at[place] for place in nearest], gap, (low + gap, high - gap))
+    for y, text in zip(places, (words[place] for place in nearest), strict=True):
         ax.text(
             0.005, y, text, transform=ax.get_yaxis_transform(), va="center", color=colours.text, fontsize="x-small",
             bbox={"facecolor": colours.background, "edgecolor": "none", "alpha": 0.75, "pad": 1}, parse_math=False,
             zorder=5,
         )  # fmt: skip
+    return len(words) - len(nearest)
 
 
 def _too_little(candles: pd.DataFrame) -> str:

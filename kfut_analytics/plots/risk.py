@@ -13,10 +13,10 @@ from ..margin import Margin, percent
 from ..pnl import amount
 from ..times import TimeLike
 from . import style
-from .axis import legend_below, legend_lines, number_axis, percents, time_axis
+from .axis import fitting, legend_below, number_axis, percents, time_axis
 from .frames import as_of_of, checked, env_of, last_time, numbers, utc
 from .rows import beside
-from .text import moment
+from .text import moment, percent_text
 from .thin import thin
 
 _NAMED = 6  # positions with a colour of their own; the rest share the last one
@@ -25,7 +25,6 @@ _MARKS = (
     "Maintenance margin, the exchange's own",
     "Liquidation when maintenance margin reaches it",
 )
-_BAR_POINTS, _LINE_POINTS = 24.0, 11.0  # what a wallet's bar and a line of the legend need
 _NEAR = 0.35  # part of equity from which the chart through time reaches to all of it
 _FAR = 2.0  # usage beyond it is off the chart: what is left of equity is next to nothing
 
@@ -98,7 +97,7 @@ def _stacks(ax: Axes, colours: style.Theme, bars: pd.DataFrame, held: pd.DataFra
         f"{row['symbol']} {row['side']}, {_amount(row, 'initial_margin')} ({percent(row['share_of_equity'])})"
         for row in held.reset_index().to_dict("records")
     ]
-    named = _named(ax, labels, len(wallets))
+    named = min(fitting(ax, labels, _MARKS), _NAMED + (len(labels) == _NAMED + 1))
     if len(labels) > named:
         labels[named:] = [f"{len(labels) - named} more", *["_nolegend_"] * (len(labels) - named - 1)]
     reached = dict.fromkeys(wallets, 0.0)
@@ -109,15 +108,6 @@ def _stacks(ax: Axes, colours: style.Theme, bars: pd.DataFrame, held: pd.DataFra
             hatch=style.HATCHES[look], edgecolor=colours.background, linewidth=0.8, label=label,
         )  # fmt: skip
         reached[wallet] += share
-
-
-def _named(ax: Axes, labels: list[str], wallets: int) -> int:
-    """How many positions the legend can name; a rest of one is no saving."""
-    room = style.height_in_points(ax) - _BAR_POINTS * wallets
-    for named in range(min(_NAMED, len(labels)), 1, -1):
-        if legend_lines(ax, [*labels[:named], *_MARKS, "9 more"]) * _LINE_POINTS <= room:
-            return named if len(labels) > named + 1 else len(labels)
-    return 1
 
 
 def _reach(bars: pd.DataFrame, held: pd.DataFrame) -> pd.Series[float]:
@@ -166,8 +156,6 @@ def margin_history(
     """
     columns = ["account", "source", "usage", "maintenance_usage"]
     frame = checked(history, "history", ["time", *columns], "kfut.margin(client).history()")[columns]
-    if not (known := frame["usage"].notna()).all():
-        frame = frame[known]
     accounts = frame["account"].to_numpy(object)
     names = sorted(set(accounts.tolist()))
     rows_of = {str(name): frame if len(names) == 1 else frame[accounts == name] for name in names}
@@ -177,19 +165,20 @@ def margin_history(
         ax, theme, style.WIDE, title=f"Margin usage of {wallet}, part of equity" if wallet else "Margin usage",
         env=env_of(env, history), as_of=as_of_of(as_of, last_time(rows.index)),
     )  # fmt: skip
-    if len(rows) < 2:
-        return style.sentence(ax, colours, _too_little(rows))
+    known = rows[rows["usage"].notna()]
+    if len(known) < 2:
+        return style.sentence(ax, colours, _too_little(known))
     x = utc(rows.index)
     initial, maintenance = (numbers(rows[name]) for name in ("usage", "maintenance_usage"))
     highest = float(np.nanmax(initial[np.isfinite(initial)], initial=0.0))
-    top = min(1.1 * max(highest, 1.0), _FAR) if not np.isfinite(initial).all() or highest > _NEAR else 1.15 * highest
+    top = min(1.1 * max(highest, 1.0), _FAR) if np.isposinf(initial).any() or highest > _NEAR else 1.15 * highest
     # What is infinite leaves the chart at its top.
     initial, maintenance = (np.where(np.isposinf(values), 10 * _FAR, values) for values in (initial, maintenance))
     thin_x, thin_y = thin(x, maintenance)
-    label = f"Maintenance margin, now {percent(maintenance[-1])}"
+    label = f"Maintenance margin, now {percent_text(float(known['maintenance_usage'].iloc[-1]))}"
     ax.fill_between(thin_x, thin_y, color=colours.series[1], alpha=0.5, linewidth=0, hatch="////",
                     edgecolor=colours.series[1], label=label)  # fmt: skip
-    label = f"Initial margin, now {percent(initial[-1])}, highest {percent(highest)}"
+    label = f"Initial margin, now {percent_text(float(known['usage'].iloc[-1]))}, highest {percent_text(highest)}"
     ax.plot(*thin(x, initial), color=colours.series[0], linewidth=1.6, label=label)
     kept = rows["source"].to_numpy(object) == "snapshot"
     if kept.any():
@@ -201,7 +190,7 @@ def margin_history(
     else:
         notes.insert(0, "all of the equity (100 %) lies above the chart")
     ax.set_ylim(0, top or 1)
-    ax.margins(x=0)
+    ax.margins(x=0.01)
     ax.grid(axis="y", color=colours.grid)
     number_axis(ax.yaxis, percents())
     time_axis(ax)

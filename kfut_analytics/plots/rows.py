@@ -10,13 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.font_manager import FontProperties
 
 from . import style
-from .axis import number_axis
+from .axis import LINE, legend_lines, number_axis
 from .text import width_of
 
 BAR = 0.62
 """Thickness of a bar, in rows."""
 _ROW = 12.0  # points of the lowest row whose text does not touch its neighbours'
 _GAP = 6.0
+_NARROW = 330.0  # points of width at which titles take two lines
 
 
 def height(rows: int, legend_lines: int = 1) -> float:
@@ -24,11 +25,12 @@ def height(rows: int, legend_lines: int = 1) -> float:
     return 0.95 + 0.27 * max(rows, 3) + 0.17 * legend_lines
 
 
-def most_rows(ax: Axes | None, most: int) -> int:
-    """How many rows there is room for, ``most`` at most; a new figure has room for all."""
+def most_rows(ax: Axes | None, most: int, labels: Sequence[str] = ()) -> int:
+    """How many rows there is room for above a legend of these labels, ``most`` at most, which a new figure has."""
     if ax is None:
         return most
-    return int(np.clip(style.height_in_points(ax) / _ROW, 1, most))
+    more_lines = max(legend_lines(ax, labels) - 1, 0) + (style.width_in_points(ax) < _NARROW)  # the title's second
+    return int(np.clip((style.height_in_points(ax) - LINE * more_lines) / _ROW, 1, most))
 
 
 def beside(names: Sequence[str], figures: Sequence[str], bold: Collection[int] = ()) -> tuple[float, float]:

@@ -77,7 +77,10 @@ def stress(
         )
     target = str(frame.index.name)
     frame = frame.sort_index()
-    rows = frame.iloc[_evenly(numbers(frame.index.to_series()), most_rows(ax, len(frame)))]
+    first = ", ".join(sorted(frame["first_liquidated"].dropna().unique()))
+    labels = ["P&L", "Collateral", *([f"Liquidation on the way, {first} first"] if first else [])]
+    # The header takes a row, too.
+    rows = frame.iloc[_evenly(numbers(frame.index.to_series()), most_rows(ax, len(frame) + 1, labels) - 1)]
     names = [_shock(shock) for shock in rows.index]
     currency = str(rows["currency"].iloc[0]) if len(rows) else ""
     texts = [
@@ -99,11 +102,9 @@ def stress(
     ax.use_sticky_edges = False
     ax.margins(x=0.03)
     name_rows(ax, colours, names, texts, bold, header="equity, maintenance usage")
-    handles = [Patch(color=colours.series[0], label="P&L"), Patch(color=colours.series[1], label="Collateral")]
+    handles = [Patch(color=colours.series[rank], label=label) for rank, label in enumerate(labels[:2])]
     if hit.any():
-        first = rows.loc[hit, "first_liquidated"]
-        label = f"Liquidation on the way, {', '.join(sorted(first.unique()))} first"
-        handles.append(Patch(facecolor="none", edgecolor=colours.text, hatch="xxxx", linewidth=0, label=label))
+        handles.append(Patch(facecolor="none", edgecolor=colours.text, hatch="xxxx", linewidth=0, label=labels[-1]))
     legend_below(ax, colours, handles, left=sides[0])
     return ax
 
@@ -245,7 +246,9 @@ def _name_squares(ax: Axes, colours: style.Theme, square: pd.DataFrame) -> None:
         (ax.xaxis, square.index, style.width_in_points(ax) / 42),
         (ax.yaxis, square.columns, style.height_in_points(ax) / 14),
     ):
-        chosen = _evenly(numbers(pd.Series(shocks)), max(int(room), 2))
+        step = math.ceil(len(shocks) / max(room, 1.0))
+        none = int(np.abs(numbers(pd.Series(shocks))).argmin())
+        chosen = range(none % step, len(shocks), step)
         axis.set_ticks(chosen, [_shock(float(shocks[place])) for place in chosen])
     ax.tick_params(length=0, labelcolor=colours.text)
     ax.spines["bottom"].set_visible(False)

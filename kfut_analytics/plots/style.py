@@ -186,12 +186,12 @@ def _shift(ax: Axes, text: Text, points: float) -> None:
 HATCHES = ("", "", "////", "....", "xxxx", "\\\\", "++++")
 """Patterns of areas by rank, for those whose colours are not enough to tell them apart."""
 
-_DASHES = ("solid", "dashed", "dashdot", "dotted")
+DASHES = ("solid", "dashed", "dashdot", "dotted")
 
 
 def line(theme: Theme, rank: int) -> dict[str, Any]:
     """Colour and dashes of the line of that rank: neighbours differ in both."""
-    return {"color": theme.series[rank % len(theme.series)], "linestyle": _DASHES[rank % len(_DASHES)]}
+    return {"color": theme.series[rank % len(theme.series)], "linestyle": DASHES[rank % len(DASHES)]}
 
 
 def width_in_points(ax: Axes) -> float:

@@ -72,6 +72,15 @@ def percent_text(value: float, *, sign: bool = False) -> str:
     return minus(f"{rounded:{'+' if sign and rounded else ''},.{min(max(digits, 0), 4)}f} %")
 
 
+def counted(number: int, one: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "fill"), counted(1200, "fill")
+    ('1 fill', '1,200 fills')
+    """
+    return f"{number:,} {one}{'' if number == 1 else 's'}"
+
+
 def moment(time: pd.Timestamp) -> str:
     """A time to the minute.
 
@@ -101,8 +110,10 @@ def wrapped(text: str, font: FontProperties, room: float) -> str:
     return "\n".join(lines)
 
 
-def spread(values: Sequence[float], gap: float) -> list[float]:
+def spread(values: Sequence[float], gap: float, within: tuple[float, float] = (-math.inf, math.inf)) -> list[float]:
     """Ascending places moved as little as need be to lie at least ``gap`` apart, for labels that would overlap.
+
+    Those beyond ``within`` are moved inside, where there is room for all.
 
     >>> spread([1.0, 1.2, 5.0], 1.0)
     [0.6, 1.6, 5.0]
@@ -114,7 +125,10 @@ def spread(values: Sequence[float], gap: float) -> list[float]:
         while len(blocks) > 1 and _start(blocks[-1], gap) < _start(blocks[-2], gap) + len(blocks[-2]) * gap:
             last = blocks.pop()
             blocks[-1] += last
-    return [_start(block, gap) + rank * gap for block in blocks for rank in range(len(block))]
+    places = [_start(block, gap) + rank * gap for block in blocks for rank in range(len(block))]
+    end = len(places) - 1
+    places = [min(place, within[1] - (end - rank) * gap) for rank, place in enumerate(places)]
+    return [max(place, within[0] + rank * gap) for rank, place in enumerate(places)]
 
 
 def _start(block: list[float], gap: float) -> float:

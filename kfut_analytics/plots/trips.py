@@ -189,8 +189,8 @@ def _edges(net: np.ndarray[tuple[int], np.dtype[np.float64]]) -> np.ndarray[tupl
     low, high = min(net.min(), 0.0), max(net.max(), 0.0)
     spread = np.subtract(*np.quantile(net, [0.75, 0.25]))
     width = max(2 * spread / len(net) ** (1 / 3), (high - low) / _MOST_BINS) or 1.0
-    # The largest amount belongs to a bin even where it lies on an edge.
-    return width * np.arange(np.floor(low / width), np.floor(high / width) + 2)
+    # The largest amount belongs to a bin even where it lies on an edge; above zero there is none if all lost.
+    return width * np.arange(np.floor(low / width), (np.floor(high / width) + 1 if net.max() >= 0 else 0) + 1)
 
 
 def _money(value: float, currency: str) -> str:

@@ -18,7 +18,7 @@ from kfut_analytics import plots, risk_tables, schema
 from kfut_analytics.account import Account as Figures
 from kfut_analytics.account import Balances
 from kfut_analytics.risk.picture import Picture
-from tests.accounts import LISTED, Account
+from tests.accounts import LISTED, Account, Listed
 from tests.valued import Prices, equity_of
 
 START = pd.Timestamp("2026-11-01T00:00:00Z")
@@ -275,6 +275,47 @@ CHARTS: dict[str, Draw] = {
     "underwater": partial(plots.underwater, valued(12)),
 }
 """Every chart with something to draw."""
+
+
+def crowd(contracts: int) -> kfut.PnL:
+    """Each contract gains or loses a third of its number, and pays funding."""
+    made = Account()
+    made.flow("cross-exchange transfer", "flex", "usd", Fraction(100))
+    for rank in range(1, contracts + 1):
+        one = Listed(f"pf_c{rank:02}usd", Fraction(1), 100)
+        made.trade(one, Fraction(1), Fraction(100))
+        made.fund(one, Fraction(rank, 100))
+        made.wait(40_000)
+        made.trade(one, Fraction(-1), 100 + Fraction(rank * (-1) ** rank, 3))
+        made.wait(40_000)
+    return ledger(made)
+
+
+_MANY = usage(*((f"PF_C{rank:02}USD", (-1.0) ** rank, 100.0 - rank) for rank in range(50)), equity=600.0)
+
+DENSE: dict[str, Draw] = {
+    "bridge of fifty contracts": partial(plots.bridge, crowd(50)),
+    "days of fifty contracts": partial(plots.daily_pnl, crowd(50)),
+    "exposure to fifty contracts": partial(plots.exposure, _MANY),
+    "funding of fifty contracts": partial(plots.funding_paid, crowd(50)),
+    "fourteen orders": partial(
+        plots.price,
+        candles(_PRICES),
+        open_orders=orders(*(("PF_XBTUSD", "buy", "lmt", 97 + step / 5, 1.5) for step in range(14))),
+    ),
+    "liquidation of fifty positions": partial(plots.liquidation, _MANY),
+    "pnl of fifty contracts": partial(plots.pnl_by_contract, crowd(50)),
+    "rates of twelve contracts": partial(
+        plots.funding_rates, several_rates(**{f"PF_C{rank}USD": [rank * 1e-5, -rank * 1e-5] for rank in range(12)})
+    ),
+    "stress, many liquidated": partial(
+        plots.stress,
+        scenarios(*((step / 40, 1e9 * step, 1e8 * step, "PF_XBTUSD" if step < 0 else None) for step in range(-20, 21))),
+    ),
+    "stress map": partial(plots.stress_map, square(15)),
+    "usage of fifty positions": partial(plots.margin_usage, _MANY),
+}
+"""Charts with more to draw than there is room for."""
 
 _NO_PNL = "No trades and no funding in this period."
 

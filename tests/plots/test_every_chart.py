@@ -20,7 +20,7 @@ from kfut_analytics import plots
 from kfut_analytics.errors import ArgumentError
 from kfut_analytics.plots.style import STRONGEST, THEMES
 from tests.plots.drawn import panel, picture, said, text_boxes
-from tests.plots.gallery import CHARTS, NOTHING, ONE, draw, drawn_without_fault
+from tests.plots.gallery import CHARTS, DENSE, NOTHING, ONE, draw, drawn_without_fault
 
 EVERY = sorted(CHARTS)
 
@@ -140,10 +140,10 @@ def test_threads_draw_the_same_picture(name):
     assert len(set(pictures)) == 1
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", [*EVERY, *DENSE])
 @pytest.mark.parametrize("size", [(9.0, 4.2), (4.2, 3.0)])
 def test_no_text_is_cut_off_or_lies_on_another(name, size):
-    ax = draw(name, panel(*size))
+    ax = DENSE[name](ax=panel(*size)) if name in DENSE else draw(name, panel(*size))
     boxes = text_boxes(ax)
     page = ax.figure.bbox
     for text, box in boxes:

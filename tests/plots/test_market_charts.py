@@ -52,7 +52,7 @@ def test_price_marks_own_fills_of_this_contract_and_time():
     found = markers(ax)
     np.testing.assert_array_equal(found["Bought"][:, 1], [100.5, 102.0])
     np.testing.assert_array_equal(found["Sold"][:, 1], [103.0])
-    assert legend(ax)[1:] == ["Bought 0.3 in 2 fills", "Sold 0.25 in 1 fills"]
+    assert legend(ax)[1:] == ["Bought 0.3 in 2 fills", "Sold 0.25 in 1 fill"]
 
 
 def test_price_marks_entry_and_orders():
@@ -138,7 +138,7 @@ def test_funding_rates_by_span():
         np.testing.assert_allclose(heights(ax, "PF_XBTUSD"), np.array([*hourly, 3e-5]) * hours)
         assert f"Funding rate of PF_XBTUSD, per {per}" in texts(ax)
     assert lines(ax)["PF_XBTUSD"].get_xdata()[-1] == np.datetime64((START + 3 * HOUR).tz_localize(None))
-    assert legend(ax) == ["PF_XBTUSD now +26.3 %, mean +5.84 %"]
+    assert legend(ax) == ["PF_XBTUSD +26.3 %, mean +5.84 %"]
     with pytest.raises(ArgumentError, match="per='week' is not one of 'hour', 'day', 'year'"):
         plots.funding_rates(rates(hourly), panel(), per="week")  # type: ignore[arg-type]
 

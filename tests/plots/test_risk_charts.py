@@ -48,7 +48,7 @@ def test_usage_beyond_the_equity_stays_on_the_chart():
     assert "LIVE" in texts(ax)
 
 
-@pytest.mark.parametrize(("height", "named"), [(4.2, 6), (2.6, 2)])
+@pytest.mark.parametrize(("height", "named"), [(6.0, 6), (4.2, 5), (2.6, 1)])
 def test_usage_of_fifty_positions_names_the_largest(height, named):
     ax = plots.margin_usage(usage(*((f"PF_C{i:02}USD", 1.0, 100.0 - i) for i in range(50))), panel(5, height))
     assert [line.split(" ")[0] for line in legend(ax) if line.startswith("PF_")] == [

@@ -159,7 +159,9 @@ def margin_history(
     accounts = frame["account"].to_numpy(object)
     names = sorted(set(accounts.tolist()))
     rows_of = {str(name): frame if len(names) == 1 else frame[accounts == name] for name in names}
-    wallet, others = _wallet({name: float(rows["usage"].max()) for name, rows in rows_of.items()}, wallet)
+    wallet, others = _wallet(
+        {name: float(np.nan_to_num(rows["usage"].max())) for name, rows in rows_of.items()}, wallet
+    )
     rows = rows_of[wallet] if wallet else frame
     ax, colours = style.begin(
         ax, theme, style.WIDE, title=f"Margin usage of {wallet}, part of equity" if wallet else "Margin usage",

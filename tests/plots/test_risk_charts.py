@@ -19,6 +19,7 @@ from tests.plots.gallery import HELD, HOUR, START, history, scenarios, square, t
 
 MINUS = "\N{MINUS SIGN}"
 LIGHT = THEMES["light"]
+NAN = float("nan")
 
 
 def bars(ax) -> list[tuple[float, float, float]]:
@@ -95,6 +96,14 @@ def test_history_without_equity_leaves_the_chart_at_its_top():
     assert "highest 50.0 %" in said(ax)
 
 
+def test_history_with_gaps_keeps_them():
+    ax = plots.margin_history(history([0.5, NAN, 0.2, 0.3]), panel())
+    np.testing.assert_array_equal(np.isnan(heights(ax, "Initial")), [False, True, False, False])
+    assert "Initial margin, now 30.0 %, highest 50.0 %" in legend(ax)
+    unknown = pd.concat([history([NAN, NAN], "fi_xbtusd"), history([0.1, 0.2])])
+    assert "Margin usage of flex, part of equity" in texts(plots.margin_history(unknown, panel()))
+
+
 def test_history_of_one_of_several_wallets():
     both = pd.concat([history([0.1, 0.2]), history([0.3, 0.1], "fi_xbtusd"), history([0.0, 0.0], "fi_ethusd")])
     ax = plots.margin_history(told(both), panel())
@@ -124,9 +133,6 @@ def edges(*positions: tuple[str, str, float, float, float, float]) -> pd.DataFra
                         ("market_distance", "market_liquidation_price")):  # fmt: skip
         data[price] = [100 * (1 + value) for value in data[move]]
     return told(risk_tables.LIQUIDATION.frame(data), as_of="2026-11-01T00:00:00.000Z")
-
-
-NAN = float("nan")
 
 
 def test_liquidation_nearest_first_with_the_price_there():

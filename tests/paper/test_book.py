@@ -136,6 +136,20 @@ def test_a_reduce_only_order_goes_when_there_is_nothing_left_to_reduce(exchange,
     assert exchange.book(exchange.contract(SYMBOL)).best("buy") == 80_001.0
 
 
+def test_reduce_only_orders_together_reduce_no_more_than_there_is(exchange, send):
+    send("first", "buy", 0.1, 80_001, "ioc")
+    # Inside the spread of the participants, so that nobody else is there.
+    for _ in range(2):
+        send("first", "sell", 0.1, 80_000, reduce_only=True)
+    request = OrderRequest(SYMBOL, "buy", "fok", Decimal("0.15"), limit_price=Decimal(80_000))
+    assert exchange.submit(exchange.accounts["second"], request).status == "iocWouldNotExecute"
+    assert exchange.accounts["second"].fills == []
+    send("second", "buy", 0.15, 80_000, "ioc")
+    assert exchange.accounts["second"].positions[SYMBOL].size == 0.1
+    assert not exchange.accounts["first"].positions
+    assert not exchange.accounts["first"].orders
+
+
 def test_a_book_without_anybody_has_no_price():
     book = Book(4, Priorities())
     assert (book.best("buy"), book.best("sell"), book.bids, book.asks) == (None, None, [], [])

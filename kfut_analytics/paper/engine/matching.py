@@ -6,6 +6,7 @@ positions and money are kept like anybody's; fees go to the house.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -82,31 +83,38 @@ def plan(exchange: Exchange, account: Account, order: Order) -> Plan:
     assert order.limit_price is not None
     trades: list[tuple[Maker, float]] = []
     withdrawn: list[tuple[Account, Order]] = []
+    # Every trade changes what the maker's further reduce-only orders have left to reduce.
+    moved: dict[str, float] = defaultdict(float)
     left = order.remaining
     for maker in exchange.book(order.contract).makers(order.side, order.limit_price):
         if left <= 0:
             break
+        offered = maker.remaining
         if maker.order is not None and maker.account is not None:
             if exchange.is_own(account, maker.account):
                 if account.preferences.self_trade == REJECT_TAKER:
                     return Plan(trades, withdrawn, meets_itself=True)
                 withdrawn.append((maker.account, maker.order))
                 continue
-            offered = available(maker.account, maker.order)
-        else:
-            offered = maker.size
+            offered = available(maker.account, maker.order, moved[maker.account.name])
         size = round(min(left, offered), 10)
         if size > 0:
             trades.append((maker, size))
             left = round(left - size, 10)
+            if maker.account is not None:
+                moved[maker.account.name] -= order.sign * size
     return Plan(trades, withdrawn, meets_itself=False)
 
 
-def available(account: Account, order: Order) -> float:
-    """What a waiting order can trade: a reduce-only one no more than reduces its account's position."""
+def available(account: Account, order: Order, moved: float = 0.0) -> float:
+    """What a waiting order can trade: a reduce-only one no more than reduces its account's position.
+
+    ``moved`` is by how much the position will have changed before.
+    """
     if not order.reduce_only:
         return order.remaining
-    return min(order.remaining, checks.opposed(account, order.contract, order.side))
+    reducible = -order.sign * (account.position_size(order.contract) + moved)
+    return min(order.remaining, max(0.0, round(reducible, 10)))
 
 
 def enter(exchange: Exchange, account: Account, order: Order, reason: str = "new_user_order") -> Outcome:
@@ -154,11 +162,7 @@ def carry_out(exchange: Exchange, account: Account, order: Order, planned: Plan,
     book, contract = exchange.books[order.contract.symbol], order.contract
     kind: Kind = "fill" if terms is TAKER else "liquidation"
     events: list[Event] = []
-    for maker, wanted in planned.trades:
-        # An earlier trade may have left a reduce-only order less to reduce.
-        size = min(wanted, available(maker.account, maker.order)) if maker.account and maker.order else wanted
-        if size <= 0:
-            continue
+    for maker, size in planned.trades:
         before = order.snapshot()
         execution = execute(exchange, contract, order.side, size, maker.price, kind)
         book_side(exchange, account, order, execution, terms)

@@ -81,6 +81,20 @@ def test_candles_are_made_of_these_trades(exchange, seconds):
             assert close == table.price[inside][-1]
 
 
+def test_a_candle_opens_where_the_one_before_closed(exchange):
+    # Seldom traded, so that minutes without any trade follow one's own.
+    contract = exchange.contract("PF_UNIUSD")
+    for side in ("buy", "sell") * 4:
+        request = OrderRequest(contract.symbol, side, "mkt", 40 * contract.step)
+        assert exchange.submit(exchange.accounts["empty"], request).status == "placed"
+        exchange.advance(700)
+    candles = public.candles(exchange, "trade", contract, 60, NOW)
+    assert (candles.volume == 0).sum() > 10
+    np.testing.assert_array_equal(candles.open[1:], candles.close[:-1])
+    quiet = candles.volume == 0
+    np.testing.assert_array_equal(candles.high[quiet], candles.low[quiet])
+
+
 def test_the_last_price_is_that_of_the_last_trade(exchange):
     account = exchange.accounts["empty"]
     assert exchange.submit(account, OrderRequest(SYMBOL, "buy", "mkt", Decimal("0.01"))).status == "placed"

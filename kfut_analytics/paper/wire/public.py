@@ -110,6 +110,7 @@ def candles(
     times = np.array([trade.time for trade in own])
     prices, sizes = np.array([trade.price for trade in own]), np.array([trade.size for trade in own])
     places = np.searchsorted(table.time, times, side="right") - 1
+    traded = set(places.tolist())
     for place in np.unique(places[(places >= 0) & (times < table.time[-1] + seconds)]):
         mine = places == place
         columns.high[place] = max(columns.high[place], prices[mine].max())
@@ -119,11 +120,20 @@ def candles(
         latest = float(times[mine][-1])
         if not len(exchange.past.flow(contract, latest, min(now, _end(table.time, int(place), seconds)))[0]):
             columns.close[place] = prices[mine][-1]
-            if place + 1 < len(table.time):
-                columns.open[place + 1] = prices[mine][-1]
-                columns.high[place + 1] = max(columns.high[place + 1], prices[mine][-1])
-                columns.low[place + 1] = min(columns.low[place + 1], prices[mine][-1])
+            _carry_on(columns, int(place), traded)
     return columns
+
+
+def _carry_on(columns: Candles, place: int, traded: set[int]) -> None:
+    """Let the candles after one begin where it closes, up to the next one in which anything is traded."""
+    price = columns.close[place]
+    for later in range(place + 1, len(columns.time)):
+        columns.open[later] = price
+        if columns.volume[later] > 0 or later in traded:
+            columns.high[later] = max(columns.high[later], price)
+            columns.low[later] = min(columns.low[later], price)
+            return
+        columns.high[later] = columns.low[later] = columns.close[later] = price
 
 
 def _end(starts: Floats, place: int, seconds: int) -> float:

@@ -1,10 +1,12 @@
 """Whatever happens to an account of the paper exchange, its P&L reconciles, and the exchange's other lists agree."""
 
+import numpy as np
 import pytest
 
 import kfut_analytics as kfut
 from kfut_analytics.paper.server import PaperServer
 from kfut_analytics.paper.wire.auth import ApiKey
+from kfut_analytics.pnl import NON_TRADING
 
 from ..paper.flow import RandomFlow
 
@@ -31,6 +33,8 @@ def test_a_random_account_reconciles(flow, name):
     assert len(table) >= 3
     assert (table["unexplained"] == 0).all()
     assert pnl.gaps().empty
+    changes = ["net", *NON_TRADING, "rounding", "unexplained"]
+    np.testing.assert_allclose(table["opening"] + table[changes].sum(axis=1), table["closing"], rtol=0, atol=1e-8)
     closing = table.set_index(["account", "currency"])["closing"]
     for (wallet, currency), amount in account.balances.items():
         assert closing[wallet, currency.upper()] == pytest.approx(amount, abs=1e-9)

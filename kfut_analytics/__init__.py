@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from .client import Client
     from .connection import connect
     from .equity import Equity, equity
+    from .limits import Limits
     from .margin import Margin, margin
-    from .orders import CancelResult, Order, OrderResult, Preview
+    from .orders import Cancel, CancelResult, Edit, EditResult, Order, OrderResult, Preview
     from .pnl import PnL, pnl
     from .recording import recording
     from .report import report
@@ -39,8 +40,12 @@ if TYPE_CHECKING:
 _HOMES = {
     "connect": ".connection",
     "Client": ".client",
+    "Limits": ".limits",
     "Order": ".orders",
+    "Edit": ".orders",
+    "Cancel": ".orders",
     "OrderResult": ".orders",
+    "EditResult": ".orders",
     "CancelResult": ".orders",
     "Preview": ".orders",
     "describe": ".schema",
@@ -58,9 +63,13 @@ _HOMES = {
 _MODULES = ("errors", "paper", "plots")
 
 __all__ = [
+    "Cancel",
     "CancelResult",
     "Client",
+    "Edit",
+    "EditResult",
     "Equity",
+    "Limits",
     "Margin",
     "Order",
     "OrderResult",

@@ -33,6 +33,7 @@ from .errors import (
     ReadOnlyError,
     VenueError,
 )
+from .limits import Limits
 from .orders import CancelResult, Market, Order, OrderResult, Preview
 from .rules import Rules, row_of, unknown_symbol
 from .side_by_side import fetch_each
@@ -67,6 +68,8 @@ class Client:
         Name shown in the repr.
     key
         What the API key may do, where the exchange told.
+    limits
+        The user's own limits for orders.
     on_close
         Called with the client when it is closed.
     """
@@ -79,6 +82,7 @@ class Client:
         trading: bool,
         account_name: str,
         key: settings.KeyInfo | None = None,
+        limits: Limits | None = None,
         on_close: Callable[[Client], None] | None = None,
     ) -> None:
         self._venue = venue
@@ -86,6 +90,7 @@ class Client:
         self.trading = trading
         self.account_name = account_name
         self.key = key
+        self.limits = limits or Limits()
         self._rules = Rules(venue)
         self._on_close = on_close
 
@@ -496,7 +501,7 @@ class Client:
         if not fills.empty:
             filled = float(fills["size"].sum())
             average = orders.average_price(fills["size"], fills["price"], inverse=is_inverse(order.symbol))
-            whole = filled >= float(order.size) * (1 - 1e-9)
+            whole = filled >= float(order.contracts) * (1 - 1e-9)
             return result(
                 "filled" if whole else "partially_filled",
                 "",

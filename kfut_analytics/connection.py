@@ -12,6 +12,7 @@ from . import settings
 from .client import Client, Environment
 from .embedded import embedded_exchange
 from .errors import ArgumentError, AuthenticationError, CredentialsError, VenueError
+from .limits import Limits
 
 if TYPE_CHECKING:
     import os
@@ -38,6 +39,7 @@ def connect(
     dotenv: str | os.PathLike[str] | None = None,
     prompt: bool = False,
     nonce: bool = False,
+    limits: Limits | None = None,
 ) -> Client:
     """Open a client.
 
@@ -79,6 +81,9 @@ def connect(
         Ask for the key, hidden, where none of the other places has one.
     nonce
         Sign with a nonce. The exchange does not need one, and without it several programs can share a key.
+    limits
+        Your own limits for orders. By default those of the environment (``KFUT_MAX_ORDER_NOTIONAL`` and others) and of
+        the file ``limits.toml`` in the user's folder.
 
     Raises
     ------
@@ -103,6 +108,9 @@ def connect(
     if not isinstance(trading, bool):
         raise ArgumentError(f"trading={trading!r} is neither True nor False")
     settings.one_of("env", env, ("paper", "live"))
+    if limits is not None and not isinstance(limits, Limits):
+        raise ArgumentError(f"limits={limits!r} are no limits: give kfut.Limits(order_notional=…)")
+    limits = Limits.from_environment() if limits is None else limits
     options = {
         "balance": balance,
         "seed": seed,
@@ -118,7 +126,7 @@ def connect(
                 "api_key and api_secret belong to an exchange of your own: leave them out for the embedded paper "
                 "exchange, or give base_url as well"
             )
-        return _embedded_client(account, given, trading=trading, nonce=nonce)
+        return _embedded_client(account, given, limits, trading=trading, nonce=nonce)
     if given:
         raise ArgumentError(f"{', '.join(given)} can be chosen for the embedded paper exchange only: leave them out")
     # Here the key decides which account it is.
@@ -129,15 +137,17 @@ def connect(
     key = None
     if env == "live" and found is not None:
         key = _checked_key(venue, trading=trading)
-    return Client(venue, env=env, trading=trading, account_name=name, key=key)
+    return Client(venue, env=env, trading=trading, account_name=name, key=key, limits=limits)
 
 
-def _embedded_client(account: str, options: dict[str, Any], *, trading: bool, nonce: bool) -> Client:
+def _embedded_client(account: str, options: dict[str, Any], limits: Limits, *, trading: bool, nonce: bool) -> Client:
     with embedded_exchange(account, options) as embedded:
         server = embedded.server
         credentials = settings.Credentials(server.api_key, settings.Secret(server.api_secret))
         venue = _rest_venue("paper", server.base_url, credentials, trading=trading, nonce=nonce)
-        client = Client(venue, env="paper", trading=trading, account_name=account, on_close=embedded.release)
+        client = Client(
+            venue, env="paper", trading=trading, account_name=account, limits=limits, on_close=embedded.release
+        )
         embedded.hold(client)
         return client
 

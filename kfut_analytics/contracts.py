@@ -65,6 +65,15 @@ def pnl_currency(symbol: str) -> str:
     return pair[:-3] if is_inverse(symbol) else pair[-3:]
 
 
+def quote_currency(symbol: str) -> str:
+    """Currency that a contract's prices and values are in, from its symbol.
+
+    >>> quote_currency("PF_XBTUSD"), quote_currency("FI_XBTUSD_261225")
+    ('USD', 'USD')
+    """
+    return _pair_of(symbol)[-3:]
+
+
 def underlying_of(symbol: str) -> str:
     """What a contract is on, from its symbol.
 

@@ -78,14 +78,17 @@ class OrderRefused(OrderError):
         Name of the field of `Order`.
     value
         What it was.
+    rule
+        Short name of the rule, such as ``tick``; it stays the same while the words of the message may change.
     suggestion
         A value that satisfies the rule, or None where there is none.
     """
 
-    def __init__(self, message: str, *, field: str, value: object, suggestion: object = None) -> None:
+    def __init__(self, message: str, *, field: str, value: object, rule: str = "", suggestion: object = None) -> None:
         super().__init__(message)
         self.field = field
         self.value = value
+        self.rule = rule
         self.suggestion = suggestion
 
 

@@ -43,7 +43,7 @@ def order_result(body: Mapping[str, Any], order: Order) -> OrderResult:
         order_id=text(status.get("order_id")) or _order_id(events),
         cli_ord_id=text(status.get("cliOrdId")) or order.cli_ord_id or "",
     )
-    size = float(order.size)
+    size = float(order.contracts)
     if filled:
         whole = filled >= size * (1 - 1e-9)
         gone = withdrawn or order.order_type in IMMEDIATE_TYPES

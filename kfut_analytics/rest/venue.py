@@ -12,7 +12,7 @@ from .. import schema
 from ..account import Account, Balances
 from ..contracts import plain, to_decimal
 from ..errors import ArgumentError, FetchInterrupted, InvalidRequestError, NotFoundError, VenueError
-from ..orders import CancelResult, Order, OrderResult
+from ..orders import UNITS, CancelResult, Order, OrderResult
 from ..settings import KeyInfo
 from ..times import epoch_s
 from . import analytics, decode, endpoints, history, order_events, paging
@@ -376,10 +376,14 @@ def order_params(order: Order, symbol: str) -> Mapping[str, object]:
         "orderType": order.order_type,
         "symbol": symbol,
         "side": order.side,
-        "size": _decimal(order.size),
+        "size": _decimal(order.contracts),
         "limitPrice": _decimal(order.limit_price),
         "stopPrice": _decimal(order.stop_price),
         "triggerSignal": order.trigger_signal,
+        "trailingStopMaxDeviation": _decimal(order.trailing_deviation),
+        "trailingStopDeviationUnit": UNITS.get(order.trailing_unit or ""),
+        "limitPriceOffsetValue": _decimal(order.limit_offset),
+        "limitPriceOffsetUnit": UNITS.get(order.limit_offset_unit or ""),
         "reduceOnly": True if order.reduce_only else None,
         "cliOrdId": order.cli_ord_id,
     }

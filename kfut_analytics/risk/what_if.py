@@ -222,7 +222,7 @@ def _orders(given: Any) -> list[Order]:
 
 def _wanted(order: Order, leg: Leg) -> float:
     """Contracts that an order may trade: one that is reduce-only no more than there are to reduce."""
-    size = float(order.size)
+    size = float(order.contracts)
     opposing = max(0.0, -math.copysign(1.0, order.signed_size) * float(leg.size))
     return min(size, opposing) if order.reduce_only else size
 

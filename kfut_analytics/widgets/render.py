@@ -58,7 +58,7 @@ def reading() -> str:
 
 def brief(order: Order) -> str:
     """Side, size and contract: ``buy 0.01 PF_XBTUSD``."""
-    return f"{order.side} {plain(to_decimal(order.size))} {order.symbol}"
+    return f"{order.side} {plain(order.contracts)} {order.symbol}"
 
 
 def summary(order: Order) -> str:

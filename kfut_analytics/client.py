@@ -93,6 +93,7 @@ class Client:
         self.limits = limits or Limits()
         self._rules = Rules(venue)
         self._on_close = on_close
+        self._closed = False
 
     # ---- market data -------------------------------------------------------------------------------------------
 
@@ -108,9 +109,11 @@ class Client:
         """Margin tiers that the exchange gives as this account's own (schedule ``account``); else empty."""
         return self._venue.account_margin_tiers()
 
-    def tickers(self) -> pd.DataFrame:
-        """Quotes of all contracts, indexed by symbol; funding rates are absolute, per contract and hour."""
-        return self._stamped(self._venue.tickers())
+    def tickers(self, symbol: str | None = None) -> pd.DataFrame:
+        """Quotes of all contracts, or of one, indexed by symbol; funding rates are absolute, per contract and hour."""
+        if symbol is None:
+            return self._stamped(self._venue.tickers())
+        return self._stamped(self._for_symbol(symbol, self._venue.tickers))
 
     def indices(self) -> pd.DataFrame:
         """Real-time indices (``in_…``) and reference rates (``rr_…``)."""
@@ -280,9 +283,12 @@ class Client:
         """All wallets at one moment, as ``account``, ``accounts`` and ``wallets`` give them one by one."""
         return self._venue.balances()
 
-    def positions(self) -> pd.DataFrame:
-        """Open positions, indexed by symbol, with mark price, notional and unrealised P&L."""
-        return self._stamped(self._venue.positions())
+    def positions(self, tickers: pd.DataFrame | None = None) -> pd.DataFrame:
+        """Open positions, indexed by symbol, with mark price, notional and unrealised P&L.
+
+        Marked at the quotes given, those of `tickers`, or at those of now.
+        """
+        return self._stamped(self._venue.positions(tickers))
 
     def open_orders(self) -> pd.DataFrame:
         """Open orders, indexed by order id."""
@@ -611,11 +617,17 @@ class Client:
 
     # ---- the object itself -------------------------------------------------------------------------------------
 
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
     def close(self) -> None:
         """Close the connections, and with the last client of a kept paper account the account.
 
         The paper accounts ``demo`` and ``empty`` live until the kernel ends.
         """
+        self._closed = True
         self._venue.close()
         if self._on_close is not None:
             self._on_close(self)

@@ -29,8 +29,8 @@ class Venue(Protocol):
         """Every tier of the account's own margin schedule; empty where the exchange gives none."""
         ...
 
-    def tickers(self) -> pd.DataFrame:
-        """Quotes of all contracts."""
+    def tickers(self, symbol: str | None = None) -> pd.DataFrame:
+        """Quotes of all contracts, or of one."""
         ...
 
     def indices(self) -> pd.DataFrame:
@@ -102,8 +102,8 @@ class Venue(Protocol):
         """All wallets, from one answer."""
         ...
 
-    def positions(self) -> pd.DataFrame:
-        """Open positions."""
+    def positions(self, tickers: pd.DataFrame | None = None) -> pd.DataFrame:
+        """Open positions, marked at these quotes or at those of now."""
         ...
 
     def open_orders(self) -> pd.DataFrame:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import TracebackType
 
 from tqdm.auto import tqdm
@@ -14,8 +17,23 @@ _SHOWN_AFTER = 1.0
 """Seconds before a bar appears; short fetches show nothing."""
 
 
+_quiet: ContextVar[bool] = ContextVar("quiet", default=False)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Show no progress of what this thread fetches: nobody waits for it."""
+    token = _quiet.set(True)
+    try:
+        yield
+    finally:
+        _quiet.reset(token)
+
+
 def interactive() -> bool:
     """Whether a person is looking: a notebook or a terminal."""
+    if _quiet.get():
+        return False
     if "ipykernel" in sys.modules:
         return True
     return sys.stderr.isatty()

@@ -71,9 +71,13 @@ class RestVenue:
         typed = symbol.upper() if symbol == symbol.lower() else symbol
         return self._wire_symbols.get(symbol.upper(), typed)
 
-    def tickers(self) -> pd.DataFrame:
-        """Frame ``tickers``."""
-        body = self._session.request(endpoints.TICKERS)
+    def tickers(self, symbol: str | None = None) -> pd.DataFrame:
+        """Frame ``tickers``, of all contracts or of one."""
+        if symbol is None:
+            body = self._session.request(endpoints.TICKERS)
+        else:
+            body = self._session.request(endpoints.OPERATIONS["ticker"], path={"symbol": self._wire(symbol)})
+            body["tickers"] = [decode.container(body, "ticker", dict)]
         return _dated(decode.tickers(body), body)
 
     def indices(self) -> pd.DataFrame:
@@ -201,11 +205,11 @@ class RestVenue:
         body = self._session.request(endpoints.ACCOUNTS)
         return Balances(decode.account(body, self._env), decode.accounts(body), decode.wallets(body))
 
-    def positions(self) -> pd.DataFrame:
+    def positions(self, tickers: pd.DataFrame | None = None) -> pd.DataFrame:
         """Frame ``positions``; without tickers the mark price is missing, the positions are not."""
         body = self._session.request(endpoints.OPEN_POSITIONS)
         try:
-            mark_prices = self.tickers()["mark_price"]
+            mark_prices = (self.tickers() if tickers is None else tickers)["mark_price"]
         except VenueError as error:
             _log.info("positions without mark prices: %s", error)
             mark_prices = pd.Series(dtype="float64")

@@ -1,44 +1,33 @@
-"""The ticket's look: JupyterLab's own colours, so that light and dark themes both work.
+"""The look that all widgets share: JupyterLab's own colours, so that light and dark themes both work.
 
-Every variable has a fallback for places that do not define JupyterLab's. Rules apply only inside ``.kfut-ticket``.
+Every variable has a fallback for places that do not define JupyterLab's. ``.kfut`` has the look. ``.kfut-root`` is a
+box with a `kfut_analytics.widgets.presence.Presence` in it: its content is shown only while that knows that the kernel
+lives, so that whatever shows a saved notebook, and however, it shows no price of the past. Rules of one widget only
+are in a file beside it.
 """
 
 from __future__ import annotations
 
 CSS = """<style>
-.kfut-ticket {
+.kfut {
   --kfut-text: var(--jp-ui-font-color1, currentColor);
   --kfut-muted: var(--jp-ui-font-color2, currentColor);
   --kfut-line: var(--jp-border-color1, #888);
+  --kfut-faint: var(--jp-border-color2, #bbb);
   --kfut-panel: var(--jp-layout-color2, transparent);
+  --kfut-ground: var(--jp-layout-color1, transparent);
   --kfut-good: var(--jp-success-color1, #2e7d32);
   --kfut-note: var(--jp-warn-color1, #e65100);
   --kfut-bad: var(--jp-error-color1, #c62828);
-  max-width: 60em; padding: 12px 14px; gap: 10px;
-  border: 1px solid var(--kfut-line); border-radius: 6px; color: var(--kfut-text);
+  --kfut-focus: var(--jp-brand-color1, #1976d2);
+  color: var(--kfut-text); overflow: visible;
 }
-.kfut-ticket.kfut-is-live { border: 2px solid #b71c1c; }
-.kfut-ticket .widget-html, .kfut-ticket .widget-html-content {
+.kfut .widget-html, .kfut .widget-html-content {
   line-height: 1.45; height: auto; min-height: 0; overflow: visible; margin: 0;
 }
-.kfut-ticket .kfut-columns { gap: 10px 18px; }
-.kfut-ticket .widget-label { color: var(--kfut-text); }
-.kfut-ticket .kfut-field { overflow: visible; }
-.kfut-ticket .kfut-form { gap: 6px; }
-.kfut-ticket .kfut-shown { gap: 8px; }
-.kfut-ticket .kfut-form > * { margin: 0; }
-.kfut-ticket .kfut-form .widget-inline-hbox { margin: 0; flex-wrap: nowrap; }
-.kfut-ticket .widget-toggle-buttons { display: flex; align-items: center; }
-.kfut-ticket .widget-toggle-buttons > .widget-label { flex: 0 0 5.5em; text-align: right; margin: 0 8px 0 0; }
-.kfut-ticket .widget-toggle-buttons .widget-toggle-button { margin: 0 4px 0 0; }
-.kfut-ticket .widget-toggle-button.mod-active {
-  outline: 2px solid var(--kfut-text); outline-offset: -2px; font-weight: 600;
-}
-.kfut-ticket :is(.widget-checkbox, .kfut-actions, .kfut-problem) { padding-left: calc(5.5em + 9px); }
-.kfut-ticket :is(input, button, select):focus-visible {
-  outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: 1px;
-}
-.kfut-ticket input[type=text] { font-variant-numeric: tabular-nums; }
+.kfut .widget-label { color: var(--kfut-text); }
+.kfut :is(input, button, select, [tabindex]):focus-visible { outline: 2px solid var(--kfut-focus); outline-offset: 1px; }
+.kfut input[type=text] { font-variant-numeric: tabular-nums; }
 
 .kfut-badge {
   display: inline-block; padding: 1px 10px; border-radius: 4px; font-weight: 600; letter-spacing: .04em;
@@ -68,7 +57,7 @@ CSS = """<style>
 .kfut-table td { text-align: left; padding: 1px 0; }
 
 .kfut-countdown { display: grid; margin-top: 8px; }
-.kfut-bar { height: 3px; background: var(--jp-brand-color1, #1976d2); transform-origin: left;
+.kfut-bar { height: 3px; background: var(--kfut-focus); transform-origin: left;
   animation: kfut-empty var(--kfut-lifetime) linear forwards; }
 .kfut-open, .kfut-expired { grid-column: 1; grid-row: 2; }
 .kfut-open { animation: kfut-hide 0s linear var(--kfut-lifetime) forwards; }
@@ -77,4 +66,15 @@ CSS = """<style>
 @keyframes kfut-hide { to { visibility: hidden; } }
 @keyframes kfut-show { from { visibility: hidden; } to { visibility: visible; } }
 @media (prefers-reduced-motion: reduce) { .kfut-bar { animation-timing-function: steps(3); } }
+
+.kfut-root:not(:has(.kfut-presence:is([data-state=connected], [data-state=checking])))
+  > :not(:has(> .kfut-presence), .kfut-presence, .kfut-unloaded) { display: none !important; }
+.kfut-root:has(.kfut-presence[data-state=checking]) > :not(.kfut-presence) { opacity: .5; }
+.kfut-root:has(.kfut-presence[data-state]) > .kfut-unloaded { display: none !important; }
+.kfut-unloaded { animation: kfut-show 3s step-end; }
+.jp-OutputArea-child:has(.kfut-saved):has(+ .jp-OutputArea-child .kfut-root) { display: none; }
+.kfut-presence { margin: 0; }
+.kfut-presence:is([data-state=connected], [data-state=checking]) { height: 0; min-height: 0; overflow: hidden; }
+.kfut-offline { padding: 8px 10px; border: 1px dashed var(--kfut-line); border-radius: 4px; color: var(--kfut-text); }
+.kfut-offline:empty { display: none; }
 </style>"""

@@ -20,6 +20,7 @@ from ..times import utc_now
 from . import render
 from .session import REFUSALS, Permit
 from .style import CSS
+from .ticket_style import TICKET_CSS
 
 _log = logging.getLogger("kfut_analytics.widgets")
 
@@ -82,6 +83,7 @@ class OrderTicket(ipywidgets.VBox):  # type: ignore[misc]
         self.refusal = _html()
         self.status = _html()
         super().__init__(children=self._arranged())
+        self.add_class("kfut")
         self.add_class("kfut-ticket")
         if client.env == "live":
             self.add_class("kfut-is-live")
@@ -205,7 +207,7 @@ class OrderTicket(ipywidgets.VBox):  # type: ignore[misc]
         columns = ipywidgets.HBox([form, shown], layout=_layout(flex_flow="row wrap"))
         columns.add_class("kfut-columns")
         notice = [] if client.trading else [_html(render.message("note", "Send is off", _READ_ONLY))]
-        return [ipywidgets.HTML(CSS, layout=_layout(display="none")), head, *notice, columns]
+        return [ipywidgets.HTML(CSS + TICKET_CSS, layout=_layout(display="none")), head, *notice, columns]
 
     def _show_needed_fields(self, _change: object = None) -> None:
         kind = self.order_type.value

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import ipywidgets
 import pytest
 
 from kfut_analytics.errors import ConfigurationError
 from kfut_analytics.widgets import presence as presence_module
 from kfut_analytics.widgets.presence import Presence, refuse_voila
+from kfut_analytics.widgets.root import Root, saved_notice
 
 
 class Clock:
@@ -134,3 +136,41 @@ def test_nothing_that_shows_life_is_saved(presence: Presence) -> None:
     says(presence, visible=True)
     presence.pulse()
     assert presence.get_state() == before
+
+
+# ---- the box around it -------------------------------------------------------------------------------------------
+
+
+def test_a_box_with_its_own_presence_hides_what_is_past() -> None:
+    box = Root("order ticket")
+    price = ipywidgets.HTML("81,234.5")
+    box.fill_with([price])
+    assert {"kfut", "kfut-root"} <= set(box._dom_classes)
+    assert box.presence in box.children
+    assert price in box.children
+    box.close()
+    assert box.presence.attention == "gone"
+
+
+def test_a_box_inside_another_shares_its_presence() -> None:
+    outer = Root("order ticket")
+    inner = Root("positions", presence=outer.presence)
+    inner.fill_with([])
+    outer.fill_with([inner])
+    assert inner.presence is outer.presence
+    assert "kfut-root" not in inner._dom_classes
+    inner.close()
+    assert outer.presence.attention == "visible"
+    outer.close()
+
+
+def test_what_a_notebook_saves_of_it_is_words(capsys: pytest.CaptureFixture[str]) -> None:
+    box = Root("order <ticket>")
+    box.fill_with([ipywidgets.HTML("81,234.5")])
+    saved = saved_notice("order <ticket>")
+    assert "not connected" in saved
+    assert "Order &lt;ticket&gt;" in saved
+    assert "81,234.5" not in repr(box) + saved
+    box._ipython_display_()
+    assert "81,234.5" not in capsys.readouterr().out
+    box.close()

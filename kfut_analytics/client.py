@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import uuid
 from collections.abc import Callable, Sequence
@@ -11,13 +10,13 @@ from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, NoReturn
+from typing import Literal, NoReturn
 
 import pandas as pd
 
 from . import orders, settings, snapshots
 from .account import Account, Balances
-from .contracts import is_inverse, underlying_of, wallet_of
+from .contracts import is_inverse
 from .errors import (
     ArgumentError,
     AuthenticationError,
@@ -33,9 +32,10 @@ from .errors import (
     ReadOnlyError,
     VenueError,
 )
+from .facts import read_market
 from .limits import Limits
 from .orders import CancelResult, Market, Order, OrderResult, Preview
-from .rules import Rules, row_of, unknown_symbol
+from .rules import Rules, unknown_symbol
 from .side_by_side import fetch_each
 from .times import TimeLike, parse_time, utc_now
 from .venue import Venue
@@ -421,26 +421,16 @@ class Client:
         Raises
         ------
         OrderRefused
-            If the order breaks a rule of its contract.
+            If the order breaks a rule of its contract, its market, the account or your limits.
         NotFoundError
             If there is no such contract.
         """
         _require_order(order)
-        rules = self._rules.instrument(order.symbol)
-        tickers = self._venue.tickers()
-        if order.symbol not in tickers.index:
-            raise unknown_symbol(order.symbol, tickers)
-        market = Market(
-            instrument=rules,
-            ticker=row_of(tickers, order.symbol),
-            book=self._venue.order_book(order.symbol),
-            position=self._position(order.symbol),
-            tiers=self._rules.tiers(order.symbol),
-            env=self.env,
-            time=utc_now(),
-            **self._available(order.symbol, str(rules["type"])),
-        )
-        return orders.preview(order, market)
+        return orders.examine(order, self._market(order.symbol), self.limits)
+
+    def _market(self, symbol: str) -> Market:
+        """What an order in a contract is judged by, read now."""
+        return read_market(self._venue, self._rules, self.env, symbol)
 
     def place(self, order: Order) -> OrderResult:
         """Send an order, at most once, and say what became of it.
@@ -483,7 +473,7 @@ class Client:
         if not any(word in result.reason for word in orders.MARGIN_REASONS):
             return result
         try:
-            seen = self.preview(order)
+            seen = orders.preview(order, self._market(order.symbol))
         except (VenueError, OrderRefused):
             return result
         return replace(result, message=f"{result.message} {seen.margin_sentence()}")
@@ -574,18 +564,6 @@ class Client:
             raise ReadOnlyError(
                 f"this client is read-only and will not {action}: open it with kfut.connect({self.env!r}, trading=True)"
             )
-
-    def _position(self, symbol: str) -> float:
-        positions = self._venue.positions()
-        return float(row_of(positions, symbol)["signed_size"]) if symbol in positions.index else 0.0
-
-    def _available(self, symbol: str, contract_type: str) -> dict[str, Any]:
-        """Free margin of the wallet that carries a contract, and its currency."""
-        if not is_inverse(contract_type):
-            return {"available_margin": self._venue.account().available_margin, "margin_currency": "USD"}
-        wallets, name = self._venue.wallets(), wallet_of(symbol)
-        available = float(row_of(wallets, name)["available_funds"]) if name in wallets.index else math.nan
-        return {"available_margin": available, "margin_currency": underlying_of(symbol)}
 
     def set_leverage(self, symbol: str, max_leverage: float | None) -> None:
         """Isolate a contract with a fixed leverage; None makes it cross-margined again.

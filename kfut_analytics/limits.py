@@ -145,3 +145,7 @@ def _checked(name: str, value: Any, source: str) -> Decimal | float | None:
 
 def _shown(value: Decimal | float | None) -> str:
     return "none" if value is None or math.isinf(value) else f"{value:,.10g}"
+
+
+NO_LIMITS = Limits(price_deviation=None)
+"""Nothing is limited."""

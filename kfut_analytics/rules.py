@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from .contracts import MarginTier, preferred_schedule
-from .errors import NotFoundError, VenueError
-from .venue import Venue
+from .errors import CredentialsError, NotFoundError, VenueError
+from .orders.effect import LOWEST_TIER, Fees
+from .side_by_side import at_once
+
+if TYPE_CHECKING:
+    from .venue import Venue
+
+_log = logging.getLogger("kfut_analytics.rules")
 
 MAX_AGE = 300.0
 """Seconds for which the rules are kept; they change rarely."""
 
 
+@dataclass(slots=True)
+class _Kept:
+    """What was fetched, and when; the lock is held while it is fetched again."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    fetched: float = float("-inf")
+    frames: dict[str, Any] = field(default_factory=dict)
+
+
 class Rules:
-    """Instruments and margin tiers of one venue; safe across threads.
+    """Instruments, margin tiers and fee rates of one venue; safe across threads.
 
     Parameters
     ----------
@@ -32,12 +48,8 @@ class Rules:
     def __init__(self, venue: Venue, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._venue = venue
         self._clock = clock
-        self._lock = threading.Lock()
-        self._fetched = float("-inf")
-        self._instruments = pd.DataFrame()
-        self._tiers = pd.DataFrame()
+        self._contracts, self._tiers, self._terms = _Kept(), _Kept(), _Kept()
         self._rows: dict[str, pd.Series[Any]] = {}
-        self._schedules: dict[str, list[MarginTier]] = {}
 
     def instrument(self, symbol: str) -> pd.Series[Any]:
         """The contract's row of instruments.
@@ -47,30 +59,62 @@ class Rules:
         NotFoundError
             If there is no such contract; the message names those that are near.
         """
-        with self._lock:
-            self._refresh()
+        kept = self._contracts
+        with kept.lock:
+            if self._is_old(kept):
+                kept.frames["instruments"] = self._venue.instruments()
+                self._rows = {}
+                kept.fetched = self._clock()
+            instruments = kept.frames["instruments"]
             if symbol not in self._rows:
-                if symbol not in self._instruments.index:
-                    raise unknown_symbol(symbol, self._instruments)
-                self._rows[symbol] = row_of(self._instruments, symbol)
+                if symbol not in instruments.index:
+                    raise unknown_symbol(symbol, instruments)
+                self._rows[symbol] = row_of(instruments, symbol)
             return self._rows[symbol]
 
-    def tiers(self, symbol: str) -> list[MarginTier]:
-        """The contract's margin tiers, of the schedule that applies where nothing else is said."""
-        with self._lock:
-            self._refresh()
-            if symbol not in self._schedules:
-                own = self._tiers[self._tiers["symbol"] == symbol]
-                own = own[own["schedule"] == preferred_schedule(own["schedule"])]
-                columns = (own[name] for name in ("threshold", "initial_margin", "maintenance_margin"))
-                self._schedules[symbol] = [MarginTier(*map(float, tier)) for tier in zip(*columns, strict=True)]
-            return self._schedules[symbol]
+    def tiers(self, symbols: Iterable[str]) -> pd.DataFrame:
+        """Margin tiers of some contracts, those of the account's own schedule among them where the exchange says."""
+        kept = self._tiers
+        with kept.lock:
+            if self._is_old(kept):
+                frames = at_once(self._venue.margin_tiers, self._venue.account_margin_tiers)
+                kept.frames["tiers"] = pd.concat(frames, ignore_index=True)
+                kept.fetched = self._clock()
+            tiers = kept.frames["tiers"]
+        own: pd.DataFrame = tiers[tiers["symbol"].isin(list(symbols))]
+        return own
 
-    def _refresh(self) -> None:
-        if self._clock() - self._fetched > MAX_AGE:
-            self._instruments, self._tiers = self._venue.instruments(), self._venue.margin_tiers()
-            self._rows, self._schedules = {}, {}
-            self._fetched = self._clock()
+    def fees(self, symbol: str) -> Fees:
+        """The account's fee rates in a contract, by its schedule and the volume of 30 days.
+
+        Those of the lowest tier where the exchange does not say.
+        """
+        schedule = self.instrument(symbol).get("fee_schedule_uid")
+        kept = self._terms
+        with kept.lock:
+            if self._is_old(kept):
+                try:
+                    found = at_once(self._venue.fee_schedules, self._venue.fee_volumes)
+                except (VenueError, CredentialsError) as error:
+                    _log.info("the account's fee rates are not known: %s", error)
+                    return LOWEST_TIER
+                kept.frames = dict(zip(("schedules", "volumes"), found, strict=True))
+                kept.fetched = self._clock()
+            return fees_of(schedule, kept.frames["schedules"], kept.frames["volumes"])
+
+    def _is_old(self, kept: _Kept) -> bool:
+        return self._clock() - kept.fetched > MAX_AGE
+
+
+def fees_of(schedule: Any, schedules: pd.DataFrame, volumes: Mapping[str, float]) -> Fees:
+    """Fee rates of a schedule at the account's volume; those of the lowest tier where either is not known."""
+    tiers = schedules[schedules["fee_schedule_uid"] == schedule].sort_values("volume_usd")
+    reached = tiers[tiers["volume_usd"].fillna(0.0) <= volumes.get(str(schedule), -1.0)]
+    if not len(reached):
+        return LOWEST_TIER
+    tier = reached.iloc[-1]
+    maker, taker = float(tier["maker_fee"]) / 100, float(tier["taker_fee"]) / 100
+    return Fees(maker, taker, "your fee schedule") if maker == maker and taker == taker else LOWEST_TIER
 
 
 def row_of(frame: pd.DataFrame, label: str) -> pd.Series[Any]:

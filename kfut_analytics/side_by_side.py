@@ -1,9 +1,10 @@
-"""Several fetches at once, joined into one frame; what arrived is kept when one fails or the person gives up."""
+"""Several fetches at once; those of one kind are joined into one frame, and what arrived of it is never lost."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any
 
 import pandas as pd
 
@@ -61,6 +62,37 @@ def fetch_each(symbols: Sequence[str], fetch: Callable[[str], pd.DataFrame]) -> 
         # Whoever is not needed any more is not waited for; no new fetch begins.
         pool.shutdown(wait=False, cancel_futures=True)
     return _joined(_complete(running))
+
+
+def at_once(*calls: Callable[[], Any]) -> list[Any]:
+    """Call functions side by side, each on a thread of its own: they take as long as the slowest.
+
+    Parameters
+    ----------
+    calls
+        At least one.
+
+    Returns
+    -------
+    list
+        What they returned, in their order.
+
+    Raises
+    ------
+    Exception
+        The first failure; who is still under way is not waited for.
+    """
+    pool = ThreadPoolExecutor(len(calls), thread_name_prefix="kfut-fetch")
+    try:
+        running = [pool.submit(call) for call in calls]
+        waiting = set(running)
+        while waiting:
+            done, waiting = wait(waiting, timeout=_MOMENT, return_when=FIRST_COMPLETED)
+            for future in done:
+                future.result()
+        return [future.result() for future in running]
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _complete(running: Mapping[str, Future[pd.DataFrame]]) -> dict[str, pd.DataFrame]:

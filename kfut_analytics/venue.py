@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import pandas as pd
@@ -76,6 +76,10 @@ class Venue(Protocol):
 
     def fee_schedules(self) -> pd.DataFrame:
         """Fee schedules."""
+        ...
+
+    def fee_volumes(self) -> Mapping[str, float]:
+        """USD traded by the account in 30 days, by fee schedule."""
         ...
 
     def notifications(self) -> pd.DataFrame:

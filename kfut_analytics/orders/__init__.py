@@ -3,7 +3,10 @@
 The venues import the types from here; the client and the order desk drive them.
 """
 
-from .checks import check
+from .checks import check, check_edit
+from .effect import LOWEST_TIER, MAKER_FEE, TAKER_FEE, Fees, average_price, levels_taken, walk_book
+from .estimate import examine, preview
+from .market import Market
 from .order import (
     IMMEDIATE_TYPES,
     LIMIT_TYPES,
@@ -15,35 +18,14 @@ from .order import (
     Edit,
     Order,
 )
-from .preview import MAKER_FEE, TAKER_FEE, Market, Preview, average_price, examine, levels_taken, preview, walk_book
+from .preview import Level, Preview
 from .results import CancelResult, EditResult, OrderResult, OrderStatus
+from .sizing import corrected
 from .words import MARGIN_REASONS, REASONS, explain, is_refusal
 
 __all__ = [
-    "IMMEDIATE_TYPES",
-    "LIMIT_TYPES",
-    "MAKER_FEE",
-    "MARGIN_REASONS",
-    "ORDER_TYPES",
-    "REASONS",
-    "STOP_PRICE_TYPES",
-    "TAKER_FEE",
-    "TRIGGER_TYPES",
-    "UNITS",
-    "Cancel",
-    "CancelResult",
-    "Edit",
-    "EditResult",
-    "Market",
-    "Order",
-    "OrderResult",
-    "OrderStatus",
-    "Preview",
-    "average_price",
-    "check",
-    "explain",
-    "is_refusal",
-    "levels_taken",
-    "preview",
-    "walk_book",
+    "IMMEDIATE_TYPES", "LIMIT_TYPES", "LOWEST_TIER", "MAKER_FEE", "MARGIN_REASONS", "ORDER_TYPES", "REASONS",
+    "STOP_PRICE_TYPES", "TAKER_FEE", "TRIGGER_TYPES", "UNITS", "Cancel", "CancelResult", "Edit", "EditResult", "Fees",
+    "Level", "Market", "Order", "OrderResult", "OrderStatus", "Preview", "average_price", "check", "check_edit",
+    "corrected", "examine", "explain", "is_refusal", "levels_taken", "preview", "walk_book",
 ]  # fmt: skip

@@ -83,6 +83,9 @@ class Order:
         How far a ``trailing_stop`` follows behind its signal, in ``percent`` (0.1 to 50) or in ``quote`` currency.
     time_to_live
         Seconds within which the exchange must take the order, else it refuses it.
+    price_deviation
+        How far the price may lie from the market on the side where it costs, as a fraction, for this order instead of
+        what the user's limits say; ``math.inf`` lifts the check.
 
     Raises
     ------
@@ -106,6 +109,7 @@ class Order:
     trailing_deviation: Number | None = field(default=None, kw_only=True)
     trailing_unit: str | None = field(default=None, kw_only=True)
     time_to_live: float | None = field(default=None, kw_only=True)
+    price_deviation: float | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -128,6 +132,7 @@ class Order:
         self._check_trigger()
         _check_identity(self.cli_ord_id)
         put(self, "time_to_live", _seconds(self.time_to_live))
+        put(self, "price_deviation", _fraction(self.price_deviation))
 
     def _check_type(self) -> None:
         kind = self.order_type
@@ -163,6 +168,9 @@ class Order:
             first, second = given[:2]
             message = f"{first} and {second} both say how large the order is: give one of them"
             raise OrderRefused(message, field=second, value=getattr(self, second), rule="one_size")
+        if self.margin_share is not None and self.reduce_only:
+            message = "a reduce-only order needs no margin: give size or notional instead of margin_share"
+            raise _needless(message, "margin_share", self.margin_share)
         if self.margin_share is not None and to_decimal(self.margin_share) > 1:
             message = f"margin_share={self.margin_share} is not a share: give 1 for all that margin allows"
             raise OrderRefused(
@@ -405,6 +413,16 @@ def _seconds(value: Any) -> float | None:
         message = f"time_to_live={value!r} is not a time: give seconds, such as 5"
         raise OrderRefused(message, field="time_to_live", value=value, rule="number")
     return seconds
+
+
+def _fraction(value: Any) -> float | None:
+    if value is None:
+        return None
+    fraction = math.nan if isinstance(value, (bool, str)) else float(value)
+    if not fraction > 0:
+        message = f"price_deviation={value!r} is not a fraction: give 0.2 for 20 %, or math.inf for any price"
+        raise OrderRefused(message, field="price_deviation", value=value, rule="number")
+    return fraction
 
 
 def _check_identity(cli_ord_id: Any) -> None:

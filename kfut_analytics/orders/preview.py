@@ -1,38 +1,42 @@
-"""What an order would do, estimated from the present book and account."""
+"""What an order would do, as figures and in words. Nothing is sent."""
 
 from __future__ import annotations
 
-import html
 import math
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from .. import contracts
-from ..contracts import MarginTier, to_decimal
-from ..limits import Limits, Spent
-from .checks import check, is_true
-from .order import IMMEDIATE_TYPES, TRIGGER_TYPES, Order
+from ..accounting.amounts import MONEY
+from ..contracts import to_decimal
+from .market import Market
+from .order import Order
+from .preview_html import page
 
-TAKER_FEE = 0.0005
-MAKER_FEE = 0.0002
-"""Fee rates of the lowest volume tier, for estimates only (api-facts 6.6); the account log has what was charged."""
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """Contracts that would trade at one price."""
+
+    size: float
+    price: float
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
     """What an order would do, estimated from the present book and account. Nothing is sent.
 
+    Figures named ``…_after`` tell of the account once the whole order is filled, unless they say otherwise.
+
     Attributes
     ----------
     order
         With exact size and prices.
     env, time
-        Environment, and when the quote was taken (UTC).
+        Environment, and the exchange's time of the facts (UTC).
     bid, ask, mark_price
         The quote, in the quote currency.
     tick_size
@@ -46,15 +50,35 @@ class Preview:
     notional
         Value in USD.
     fee, fee_currency
-        Estimated fee at the lowest volume tier's rates.
+        Estimated fee: of a taker for what fills at once and after a trigger, of a maker for what rests.
     position_before, position_after
         Signed contracts.
     initial_margin_before, initial_margin_after, margin_currency
-        Requirement for this contract's position by its margin tiers, if the whole order fills.
+        What the wallet's positions require, open orders aside.
     available_margin
         What is free now, in ``margin_currency``; NaN where unknown.
     warnings
         Sentences for a person.
+    fills
+        What fills at once, level by level, the best price first.
+    worst_price
+        The worst price at which the order can fill at once; NaN for one that waits for a trigger.
+    trigger_price
+        Where the trigger would be now; NaN without one.
+    slippage, slippage_cost
+        The same as ``slippage_bps`` in the quote currency per contract, and in ``fee_currency`` for all contracts.
+    fee_maker, fee_taker, fee_source
+        The fee if a maker or a taker paid for the whole order, and where the rates come from.
+    margin_usage_before, margin_usage_after
+        Initial margin as a fraction of the wallet's equity.
+    available_margin_after
+        What is free as soon as the order is accepted: fills at once are booked, the rest waits.
+    liquidation_price_before, liquidation_price_after
+        Estimate of the mark price at which this market alone would liquidate the position; NaN where none does.
+    read_at
+        When the first of the facts was asked for, on this machine's monotonic clock.
+    market
+        The facts themselves.
     """
 
     order: Order
@@ -77,233 +101,159 @@ class Preview:
     initial_margin_after: float
     margin_currency: str
     available_margin: float
-    warnings: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = ()
+    fills: tuple[Level, ...] = ()
+    worst_price: float = math.nan
+    trigger_price: float = math.nan
+    slippage: float = math.nan
+    slippage_cost: float = math.nan
+    fee_maker: float = math.nan
+    fee_taker: float = math.nan
+    fee_source: str = ""
+    margin_usage_before: float = math.nan
+    margin_usage_after: float = math.nan
+    available_margin_after: float = math.nan
+    liquidation_price_before: float = math.nan
+    liquidation_price_after: float = math.nan
+    read_at: float = math.nan
+    market: Market | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def age(self) -> float:
+        """Seconds since the first of its facts was asked for; NaN where they were not read."""
+        return time.monotonic() - self.read_at
+
+    @property
+    def margin_needed(self) -> float:
+        """Margin that the order takes from what is available, its fee and its loss against the mark price included."""
+        taken = self.available_margin - self.available_margin_after
+        return self.initial_margin_after - self.initial_margin_before if math.isnan(taken) else taken
 
     def lines(self) -> list[tuple[str, str]]:
         """Label and text of each figure, for rendering."""
-        at_once = "nothing fills at once"
-        if self.immediate_size > 0:
-            at_once = f"{self.immediate_size:,.10g} at {self._price(self.immediate_price)} on average"
-            if not math.isnan(self.slippage_bps):
-                at_once += f" ({self.slippage_bps:+.1f} bps from mid)"
         quote = {"bid": self.bid, "ask": self.ask, "mark": self.mark_price}
-        margin = f"{_money(self.initial_margin_before)} → {_money(self.initial_margin_after)} {self.margin_currency}"
+        coin = self.margin_currency
         return [
-            ("Quote", ", ".join(f"{name} {self._price(value)}" for name, value in quote.items())),
-            ("At once", at_once),
-            ("Resting", f"{self.resting_size:,.10g} contracts"),
+            ("Quote", ", ".join(f"{name} {self.price_text(value)}" for name, value in quote.items())),
+            ("At once", self._at_once()),
+            *self._slippage(),
+            ("Resting", self._resting()),
             ("Notional", f"{self.notional:,.2f} USD"),
-            ("Fee (estimate)", f"{_money(self.fee)} {self.fee_currency}"),
-            ("Position", f"{self.position_before:+,.10g} → {self.position_after:+,.10g} contracts"),
-            ("Initial margin", margin),
-            ("Available margin", f"{_money(self.available_margin)} {self.margin_currency}"),
+            ("Fee (estimate)", self._fee()),
+            ("Position", f"{contracts_text(self.position_before)} → {contracts_text(self.position_after)} contracts"),
+            ("Initial margin", f"{_change(self.initial_margin_before, self.initial_margin_after, coin)} {coin}"),
+            *self._usage(),
+            ("Available margin", f"{_change(self.available_margin, self.available_margin_after, coin)} {coin}"),
+            *self._liquidation(),
         ]
 
     def margin_sentence(self) -> str:
-        """How much initial margin the order needs, and how much is available."""
-        needed = self.initial_margin_after - self.initial_margin_before
+        """How much margin the order needs, and how much is available."""
+        coin = self.margin_currency
         return (
-            f"It needs about {_money(needed)} {self.margin_currency} of initial margin; "
-            f"{_money(self.available_margin)} {self.margin_currency} is available."
+            f"It needs about {money_text(self.margin_needed, coin)} {coin} of initial margin; "
+            f"{money_text(self.available_margin, coin)} {coin} is available."
         )
 
-    def _price(self, price: float) -> str:
-        """A price with one decimal more than the tick has, where it is between two ticks."""
+    def _at_once(self) -> str:
+        if not self.immediate_size > 0:
+            return "nothing fills at once"
+        text = f"{self.immediate_size:,.10g} at {self.price_text(self.immediate_price)} on average"
+        if len(self.fills) > 1:
+            text += f", {len(self.fills)} levels to {self.price_text(self.fills[-1].price)}"
+        return text if math.isnan(self.slippage_bps) else f"{text} ({self.slippage_bps:+.1f} bps from mid)"
+
+    def _slippage(self) -> list[tuple[str, str]]:
+        if math.isnan(self.slippage):
+            return []
+        cost = f"{money_text(self.slippage_cost, self.fee_currency)} {self.fee_currency}"
+        return [("Slippage", f"{self.price_text(self.slippage, sign=True)} a contract, {cost} in all")]
+
+    def _resting(self) -> str:
+        text = f"{self.resting_size:,.10g} contracts"
+        return text if math.isnan(self.trigger_price) else f"{text}, trigger at {self.price_text(self.trigger_price)}"
+
+    def _fee(self) -> str:
+        coin = self.fee_currency
+        text = f"{money_text(self.fee, coin)} {coin}"
+        if math.isnan(self.fee_maker):
+            return text
+        both = f"{money_text(self.fee_maker, coin)} as maker, {money_text(self.fee_taker, coin)} as taker"
+        return f"{text} ({both}; by {self.fee_source})"
+
+    def _usage(self) -> list[tuple[str, str]]:
+        both = (self.margin_usage_before, self.margin_usage_after)
+        if all(math.isnan(usage) for usage in both):
+            return []
+        return [("Margin usage", " → ".join("n/a" if math.isnan(usage) else f"{usage:.1%}" for usage in both))]
+
+    def _liquidation(self) -> list[tuple[str, str]]:
+        before, after = self.liquidation_price_before, self.liquidation_price_after
+        if math.isnan(before) and math.isnan(after):
+            return []
+        text = " → ".join(
+            "none" if math.isnan(price) else self.price_text(price, whole=True) for price in (before, after)
+        )
+        return [("Liquidation (estimate)", f"{text}{self._distance(after)}")]
+
+    def _distance(self, price: float) -> str:
+        return "" if math.isnan(price) else f" ({price / self.mark_price - 1:+.1%} from mark)"
+
+    def price_text(self, price: float, *, sign: bool = False, whole: bool = False) -> str:
+        """A price with one decimal more than the tick has, where it is between two ticks.
+
+        Parameters
+        ----------
+        price
+            In the quote currency.
+        sign
+            Whether a plus is shown.
+        whole
+            Whether it is shown with the tick's decimals in any case.
+        """
         if math.isnan(price):
             return "n/a"
         tick = to_decimal(self.tick_size) if self.tick_size > 0 else Decimal("1e-10")
         decimals = max(0, -int(tick.normalize().as_tuple().exponent))
-        on_grid = abs(price - round(price, decimals)) < 1e-9 * abs(price)
-        return f"{price:,.{decimals if on_grid else decimals + 1}f}"
+        on_grid = whole or abs(price - round(price, decimals)) < 1e-9 * abs(price)
+        return f"{price:{'+' if sign else ''},.{decimals if on_grid else decimals + 1}f}"
 
     def __repr__(self) -> str:
         head = f"{self.env.upper()} preview, {self.time:%H:%M:%S} UTC: {self.order}"
-        body = [f"  {label:<18}{text}" for label, text in self.lines()]
+        body = [f"  {label:<24}{text}" for label, text in self.lines()]
         return "\n".join([head, *body, *(f"  ! {warning}" for warning in self.warnings)])
 
     def _repr_html_(self) -> str:
-        head = html.escape(f"{self.env.upper()} preview, {self.time:%H:%M:%S} UTC: {self.order}")
-        cells = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(label)}</th>"
-            f"<td style='text-align:left;font-variant-numeric:tabular-nums'>{html.escape(text)}</td></tr>"
-            for label, text in self.lines()
-        )
-        notes = "".join(f"<li>{html.escape(warning)}</li>" for warning in self.warnings)
-        return f"<div><b>{head}</b><table>{cells}</table>{f'<ul>{notes}</ul>' if notes else ''}</div>"
+        head = f"{self.env.upper()} preview, {self.time:%H:%M:%S} UTC"
+        fills = [(f"{level.size:,.10g}", self.price_text(level.price)) for level in self.fills]
+        return page(self.env, head, str(self.order), _groups(self.lines()), fills, self.warnings)
 
 
-def _money(value: float) -> str:
+def _groups(lines: Sequence[tuple[str, str]]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The figures by what they are about."""
+    of = {"Quote": "Execution", "At once": "Execution", "Slippage": "Execution", "Resting": "Execution",
+          "Notional": "Cost", "Fee (estimate)": "Cost"}  # fmt: skip
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for label, text in lines:
+        groups.setdefault(of.get(label, "Account after the order"), []).append((label, text))
+    return list(groups.items())
+
+
+def contracts_text(size: float) -> str:
+    """Signed contracts."""
+    return f"{size:+,.10g}" if size else "0"
+
+
+def money_text(value: float, currency: str) -> str:
+    """An amount: two decimals for money, more where it is less than a cent; eight digits for coins."""
     if math.isnan(value):
         return "n/a"
-    if abs(value) >= 100 or value == 0:
+    if value == 0 or (currency.upper() in MONEY and abs(value) >= 0.1):
         return f"{value:,.2f}"
-    return f"{value:,.8f}".rstrip("0").rstrip(".")
+    return f"{value:,.8f}".rstrip("0").rstrip(".") if abs(value) < 100 else f"{value:,.2f}"
 
 
-@dataclass(frozen=True, slots=True)
-class Market:
-    """What a preview needs to know of the market and the account.
-
-    Attributes
-    ----------
-    instrument, ticker
-        The contract's rows of ``instruments`` and ``tickers``.
-    book
-        Its ``order_book``.
-    position
-        Signed contracts held.
-    tiers
-        Its margin tiers, one schedule.
-    available_margin, margin_currency
-        Free margin of the wallet that carries the contract.
-    env, time
-        Environment, and when the quote was taken.
-    """
-
-    instrument: pd.Series[Any]
-    ticker: pd.Series[Any]
-    book: pd.DataFrame
-    position: float
-    tiers: Sequence[MarginTier]
-    available_margin: float
-    margin_currency: str
-    env: str
-    time: pd.Timestamp
-
-
-def preview(order: Order, market: Market) -> Preview:
-    """Estimate what an order would do.
-
-    Raises
-    ------
-    OrderRefused
-        If the order breaks a rule of the contract.
-    """
-    order = check(order, market.instrument)
-    inverse = contracts.is_inverse(str(market.instrument["type"]))
-    mark, bid, ask = (float(market.ticker[name]) for name in ("mark_price", "bid", "ask"))
-    size = float(order.contracts)
-    filled, price = walk_book(order, market.book, inverse=inverse)
-    middle = (bid + ask) / 2
-    sign = 1 if order.side == "buy" else -1
-    own_price = order.limit_price if order.limit_price is not None else order.stop_price
-    resting_price = mark if own_price is None else float(own_price)
-    immediate_value = contracts.notional(filled, price, inverse=inverse) if filled else 0.0
-    resting = 0.0 if order.order_type in IMMEDIATE_TYPES else size - filled
-    fee = contracts.fee(filled, price, TAKER_FEE, inverse=inverse) if filled else 0.0
-    resting_rate = TAKER_FEE if order.order_type in TRIGGER_TYPES else MAKER_FEE
-    fee += contracts.fee(resting, resting_price, resting_rate, inverse=inverse)
-    change = sign * (filled + resting)
-    after = market.position + change
-    margins = [_initial_margin(p, mark, market.tiers, inverse=inverse) for p in (market.position, after)]
-    return Preview(
-        order=order,
-        env=market.env,
-        time=market.time,
-        bid=bid,
-        ask=ask,
-        mark_price=mark,
-        tick_size=float(market.instrument.get("tick_size", math.nan)),
-        immediate_size=filled,
-        immediate_price=price,
-        resting_size=resting,
-        slippage_bps=sign * (price / middle - 1) * 1e4 if filled else math.nan,
-        notional=immediate_value + contracts.notional(resting, resting_price, inverse=inverse),
-        fee=fee,
-        fee_currency=market.margin_currency,
-        position_before=market.position,
-        position_after=after,
-        initial_margin_before=margins[0],
-        initial_margin_after=margins[1],
-        margin_currency=market.margin_currency,
-        available_margin=market.available_margin,
-        warnings=tuple(_warnings(order, market, filled, resting, margins[1] - margins[0], (bid, ask, mark))),
-    )
-
-
-def examine(order: Order, market: Market, limits: Limits, spent: Spent) -> Preview:
-    """Size an order, hold it against every rule, and estimate what it would do.
-
-    Raises
-    ------
-    OrderRefused
-        Naming field, value, rule and a value that satisfies it, where there is one.
-    """
-    return preview(order, market)
-
-
-def levels_taken(order: Order, book: pd.DataFrame) -> pd.DataFrame:
-    """The levels of the book that would fill an order at once, best first: those rows with the size that it takes.
-
-    Trigger and post orders take nothing at once; a limit price bounds the walk; an order type that must fill whole
-    (fok) takes nothing when the book is too thin.
-    """
-    levels = book[book["side"] == ("ask" if order.side == "buy" else "bid")]
-    if order.order_type in TRIGGER_TYPES or order.order_type == "post":
-        return levels.iloc[:0]
-    if order.limit_price is not None:
-        limit = float(order.limit_price)
-        levels = levels[levels["price"] <= limit] if order.side == "buy" else levels[levels["price"] >= limit]
-    left = float(order.contracts) - (levels["cumulative_size"] - levels["size"])
-    taken = levels.assign(size=np.minimum(left.clip(lower=0.0), levels["size"]))
-    taken = taken[taken["size"] > 0]
-    if order.order_type == "fok" and taken["size"].sum() < float(order.contracts):
-        return taken.iloc[:0]
-    return taken
-
-
-def walk_book(order: Order, book: pd.DataFrame, *, inverse: bool) -> tuple[float, float]:
-    """Contracts the book would fill at once and their average price (harmonic for inverse contracts).
-
-    No price where it fills nothing; see `levels_taken`.
-    """
-    levels = levels_taken(order, book)
-    if not len(levels):
-        return 0.0, math.nan
-    return float(levels["size"].sum()), average_price(levels["size"], levels["price"], inverse=inverse)
-
-
-def average_price(sizes: Iterable[float], prices: Iterable[float], *, inverse: bool) -> float:
-    """Average price of several fills, as it enters the P&L: arithmetic for linear, harmonic for inverse contracts."""
-    pairs = [(float(size), float(price)) for size, price in zip(sizes, prices, strict=True)]
-    total = sum(size for size, _ in pairs)
-    if inverse:
-        return total / sum(size / price for size, price in pairs)
-    return sum(size * price for size, price in pairs) / total
-
-
-def _initial_margin(position: float, mark: float, tiers: Sequence[MarginTier], *, inverse: bool) -> float:
-    if not tiers or math.isnan(mark):
-        return math.nan
-    requirement = contracts.margin_requirement(float(contracts.notional(position, mark, inverse=inverse)), tiers)
-    return requirement / mark if inverse else requirement
-
-
-def _warnings(
-    order: Order,
-    market: Market,
-    filled: float,
-    resting: float,
-    margin: float,
-    quote: tuple[float, float, float],
-) -> Iterable[str]:
-    bid, ask, mark = quote
-    size = float(order.contracts)
-    if is_true(market.ticker.get("suspended")):
-        yield f"{order.symbol} is suspended: the exchange will refuse the order."
-    if order.order_type in {"mkt", "ioc"} and filled < size:
-        yield f"The book fills only {filled:,.10g} of {size:,.10g} contracts; the rest is cancelled."
-    if order.order_type == "fok" and filled == 0:
-        yield "The book cannot fill the whole order: it will be cancelled."
-    limit = None if order.limit_price is None else float(order.limit_price)
-    if order.order_type == "post" and limit is not None and (limit >= ask if order.side == "buy" else limit <= bid):
-        yield "A post-only order at this price would execute at once: the exchange will refuse it."
-    if limit is not None and abs(limit / mark - 1) > 0.1:
-        yield f"The limit price is {limit / mark - 1:+.1%} from the mark price."
-    if order.reduce_only and (market.position == 0 or market.position * order.signed_size > 0):
-        yield "Reduce-only, but there is no position on the other side: the exchange will refuse the order."
-    if not order.reduce_only and margin > market.available_margin:
-        yield (
-            f"Initial margin rises by {_money(margin)} {market.margin_currency}, "
-            f"but only {_money(market.available_margin)} {market.margin_currency} is available."
-        )
+def _change(before: float, after: float, currency: str) -> str:
+    if math.isnan(after):
+        return money_text(before, currency)
+    return f"{money_text(before, currency)} → {money_text(after, currency)}"

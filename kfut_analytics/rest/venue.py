@@ -161,6 +161,12 @@ class RestVenue:
         """Frame ``fee_schedules``."""
         return decode.fee_schedules(self._session.request(endpoints.OPERATIONS["feeschedules"]))
 
+    def fee_volumes(self) -> dict[str, float]:
+        """USD traded in 30 days, by fee schedule."""
+        body = self._session.request(endpoints.OPERATIONS["feeschedules_volumes"])
+        volumes: dict[str, Any] = decode.container(body, "volumesByFeeSchedule", dict)
+        return {uid: decode.number(volume, "volumesByFeeSchedule") for uid, volume in volumes.items()}
+
     def _simple(self, operation: str, table: schema.Table, container: str) -> pd.DataFrame:
         return decode.simple(table, self._session.request(endpoints.OPERATIONS[operation]), container)
 

@@ -13,8 +13,8 @@ import pandas as pd
 from ..contracts import FLEX
 from ..errors import ArgumentError
 from ..risk_tables import CONCENTRATION, EXPOSURE, VALUE_AT_RISK
-from .portfolio import CASH, Leg, Portfolio
-from .usage import frame_of, over
+from .portfolio import CASH, Leg, Portfolio, over
+from .usage import frame_of
 
 By = Literal["underlying", "kind", "currency"]
 GROUPINGS: tuple[By, ...] = ("underlying", "kind", "currency")

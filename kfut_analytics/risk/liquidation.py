@@ -2,16 +2,12 @@
 
 Estimates: the exchange publishes no liquidation price for the multi-collateral wallet (api-facts 6.9). Positions,
 balances, haircuts and tiers stay as they are; funding accrued stays as it is; orders are not filled on the way.
-
-As prices move by a common factor, equity is a straight line in the factor (in one over it for inverse contracts) and
-the maintenance margin is convex in it, because the rates of the tiers rise. So the factors at which a pool is safe
-are an interval around 1, and its ends are found by bisection.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,16 +16,11 @@ import pandas as pd
 
 from ..risk_tables import LIQUIDATION, LIQUIDATION_BOUNDS
 from ..rules import row_of
-from .portfolio import CASH, Floats, Leg, Numbers, Pool, Portfolio
+from .edges import DOWN, UP, alone_at, edge_of, of_own_pool
+from .portfolio import CASH, Floats, Pool, Portfolio
 
 MARKET = "market"
 """Stands for everything that moves."""
-
-_DOWN, _UP = 1e-9, 1e9
-"""Multiples of today's price beyond which no edge is looked for."""
-_HALVINGS = 60
-
-Figure = Callable[[Portfolio, Pool], Numbers]
 
 
 def liquidation(portfolio: Portfolio, triggers: pd.DataFrame) -> pd.DataFrame:
@@ -43,8 +34,8 @@ def liquidation(portfolio: Portfolio, triggers: pd.DataFrame) -> pd.DataFrame:
         The table ``wallets``, with the exchange's own estimates for single-collateral wallets.
     """
     held = [(pool, leg) for pool in portfolio.pools() for leg in pool.legs if leg.held]
-    alone = _alone(portfolio, held, Portfolio.headroom)
-    bankrupt = _alone(portfolio, held, Portfolio.equity)
+    alone = alone_at(portfolio, held, Portfolio.headroom)
+    bankrupt = alone_at(portfolio, held, Portfolio.equity)
     edges = {(edge.pool.name, edge.moves): edge for edge in _edges(portfolio)}
     rows: list[dict[str, Any]] = []
     for place, (pool, leg) in enumerate(held):
@@ -116,21 +107,6 @@ def _triggers(wallets: pd.DataFrame, pool: Pool) -> dict[str, float]:
     return found
 
 
-def _alone(portfolio: Portfolio, held: list[tuple[Pool, Leg]], figure: Figure) -> Floats:
-    """For each position the multiple of its mark price at which a figure of its pool is nothing, others as they are."""
-    names = [pool.name for pool, _ in held]
-
-    def left(factors: Floats) -> Floats:
-        alone = {}
-        for place, (_, leg) in enumerate(held):
-            alone[leg.symbol] = np.ones(len(held))
-            alone[leg.symbol][place] = factors[place]
-        moved = portfolio.moved(alone, {})
-        return _of_own_pool(moved, names, figure)
-
-    return edge_of(left, np.array([_DOWN if leg.size > 0 else _UP for _, leg in held]))
-
-
 @dataclass(frozen=True, slots=True)
 class _Edges:
     """The multiples of today's prices between which a pool is safe; NaN where there is no end."""
@@ -166,9 +142,9 @@ def _edges(portfolio: Portfolio) -> list[_Edges]:
             {leg.symbol: factor(leg.underlying) for leg in portfolio.legs},
             {balance.currency: factor(balance.currency) for balance in portfolio.balances},
         )
-        return _of_own_pool(moved, names, Portfolio.headroom)
+        return of_own_pool(moved, names, Portfolio.headroom)
 
-    found = edge_of(left, np.repeat([_DOWN, _UP], len(questions)))
+    found = edge_of(left, np.repeat([DOWN, UP], len(questions)))
     lower, upper = found[: len(questions)].tolist(), found[len(questions) :].tolist()
     return [_Edges(pool, moves, low, high) for (pool, moves), low, high in zip(questions, lower, upper, strict=True)]
 
@@ -179,38 +155,3 @@ def _underlyings(portfolio: Portfolio, pool: Pool) -> list[str]:
     if not pool.isolated:
         own |= {b.currency for b in portfolio.balances if b.wallet == pool.wallet and b.currency not in CASH}
     return sorted(own)
-
-
-def _of_own_pool(moved: Portfolio, names: list[str], figure: Figure) -> Floats:
-    """A figure of each scenario's own pool."""
-    result = np.full(len(names), np.nan)
-    for pool in moved.pools():
-        mine = np.array([name == pool.name for name in names])
-        if mine.any():
-            result[mine] = np.broadcast_to(figure(moved, pool), len(names))[mine]
-    return result
-
-
-def edge_of(left: Callable[[Floats], Floats], far: Floats) -> Floats:
-    """The factors, from 1 towards ``far``, at which something that shrinks to nothing is nothing.
-
-    Parameters
-    ----------
-    left
-        What is left at given factors, one element per question; positive on an interval.
-    far
-        The last factor that is looked at, per question.
-
-    Returns
-    -------
-    ndarray
-        1 where nothing is left to begin with, NaN where something is left even at the last factor.
-    """
-    now, at_last = left(np.ones(len(far))), left(far)
-    near, away = np.zeros(len(far)), np.log(far)
-    for _ in range(_HALVINGS):
-        middle = (near + away) / 2
-        gone = left(np.exp(middle)) <= 0
-        near, away = np.where(gone, near, middle), np.where(gone, middle, away)
-    edge = np.where(at_last <= 0, np.exp(away), np.nan)
-    return np.where(now <= 0, 1.0, edge)

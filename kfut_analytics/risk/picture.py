@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from ..account import Balances
 from ..contracts import FLEX, MarginTier, currency_code, preferred_schedule, underlying_of
 from ..errors import ArgumentError
 from ..rules import row_of
+from ..side_by_side import at_once
 from .portfolio import Balance, Leg, Portfolio, currency_of
 
 if TYPE_CHECKING:
@@ -82,10 +82,8 @@ class Picture:
 
     def mark_of(self, symbol: str) -> float:
         """Mark price of a contract, NaN where there is none."""
-        for frame in (self.positions, self.tickers):
-            if symbol in frame.index:
-                return float(row_of(frame, symbol)["mark_price"])
-        return math.nan
+        found = [float(row_of(f, symbol)["mark_price"]) for f in (self.positions, self.tickers) if symbol in f.index]
+        return next((price for price in found if not math.isnan(price)), math.nan)
 
     def leg(self, symbol: str) -> Leg:
         """A contract as it is held and ordered now."""
@@ -177,7 +175,9 @@ def take(client: Client, schedule: str | None = None) -> Picture:
     ArgumentError
         If no contract has that margin schedule.
     """
-    calls = (
+    # Side by side, so that all figures are of about the same moment.
+    balances, public, own, leverage, status, positions, orders, tickers = at_once(
+        client.balances,
         client.margin_tiers,
         client.account_margin_tiers,
         client.leverage_preferences,
@@ -186,11 +186,6 @@ def take(client: Client, schedule: str | None = None) -> Picture:
         client.open_orders,
         client.tickers,
     )
-    # Side by side, so that all figures are of about the same moment.
-    with ThreadPoolExecutor(len(calls) + 1, thread_name_prefix="kfut-picture") as pool:
-        wallets, asked = pool.submit(client.balances), [pool.submit(call) for call in calls]
-        public, own, leverage, status, positions, orders, tickers = (each.result() for each in asked)
-        balances = wallets.result()
     tiers = pd.concat([public, own], ignore_index=True)
     known = sorted(tiers["schedule"].dropna().unique())
     if schedule is not None and schedule not in known:

@@ -17,6 +17,7 @@ funding accrued (6.8).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -332,3 +333,21 @@ def _netted(pool: Pool, sides: Callable[[Leg], tuple[Numbers, Numbers]], *, main
     for longs, shorts in required.values():
         total = total + np.maximum(longs, shorts)
     return total
+
+
+FIGURES = ("equity", "initial_margin", "initial_margin_with_orders", "maintenance_margin", "available_margin")
+"""The figures that the exchange gives and that are computed here as well."""
+
+
+def figures_of(portfolio: Portfolio, wallet: str) -> dict[str, float]:
+    """The figures of a wallet, as they follow from its parts."""
+    equity, initial, with_orders, maintenance = (
+        float(portfolio.of_wallet(wallet, figure))
+        for figure in (portfolio.equity, portfolio.initial, portfolio.initial_with_orders, portfolio.maintenance)
+    )
+    return dict(zip(FIGURES, (equity, initial, with_orders, maintenance, equity - with_orders), strict=True))
+
+
+def over(part: Numbers, whole: Numbers) -> float:
+    """Part of the whole; not defined where there is nothing, or less."""
+    return float(part / whole) if whole > 0 else math.nan

@@ -17,7 +17,8 @@ import pandas as pd
 from ..contracts import currency_code
 from ..errors import ArgumentError
 from ..risk_tables import STRESS
-from .liquidation import MARKET, edge_of, moves_with
+from .edges import edge_of
+from .liquidation import MARKET, moves_with
 from .portfolio import CASH, Floats, Numbers, Pool, Portfolio, currency_of
 
 COLLATERAL = "collateral"

@@ -10,10 +10,7 @@ import pandas as pd
 from ..contracts import FLEX
 from ..risk_tables import MARGIN_POSITIONS, MARGIN_USAGE
 from .picture import Picture
-from .portfolio import Numbers, Portfolio, currency_of
-
-FIGURES = ("equity", "initial_margin", "initial_margin_with_orders", "maintenance_margin", "available_margin")
-"""The figures that the exchange gives and that are computed here as well."""
+from .portfolio import FIGURES, currency_of, figures_of, over
 
 
 def by_wallet(picture: Picture) -> pd.DataFrame:
@@ -76,20 +73,6 @@ def by_position(picture: Picture) -> pd.DataFrame:
 
 _AS_GIVEN = ("side", "size", "mark_price", "notional", "margin_mode", "max_fixed_leverage", "unrealized_pnl",
              "unrealized_funding", "pnl_currency")  # fmt: skip
-
-
-def figures_of(portfolio: Portfolio, wallet: str) -> dict[str, float]:
-    """The figures of a wallet, as they follow from its parts."""
-    equity, initial, with_orders, maintenance = (
-        float(portfolio.of_wallet(wallet, figure))
-        for figure in (portfolio.equity, portfolio.initial, portfolio.initial_with_orders, portfolio.maintenance)
-    )
-    return dict(zip(FIGURES, (equity, initial, with_orders, maintenance, equity - with_orders), strict=True))
-
-
-def over(part: Numbers, whole: Numbers) -> float:
-    """Part of the whole; not defined where there is nothing, or less."""
-    return float(part / whole) if whole > 0 else math.nan
 
 
 def frame_of(table: Any, rows: list[dict[str, Any]]) -> pd.DataFrame:

@@ -5,35 +5,22 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
-from .. import orders as order_checks
-from ..contracts import FLEX, apply_fill, fee
+from ..contracts import FLEX
 from ..errors import ArgumentError
-from ..orders import IMMEDIATE_TYPES, MAKER_FEE, TAKER_FEE, TRIGGER_TYPES, Order
+from ..orders import MAKER_FEE, TAKER_FEE, TRIGGER_TYPES, Order, check, effect
+from ..orders.effect import Done, Trade
 from ..risk_tables import WHAT_IF, WHAT_IF_ORDERS, WHAT_IF_POSITIONS
 from ..rules import row_of, unknown_symbol
 from .liquidation import liquidation
 from .picture import Picture
-from .portfolio import Balance, Leg, Portfolio, currency_of
-from .usage import figures_of, frame_of, over
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What became of one order."""
-
-    order: Order
-    filled: float
-    price: float
-    resting: float
-    realized_pnl: float
-    fee: float
-    currency: str
+from .portfolio import Leg, Portfolio, currency_of, figures_of, over
+from .usage import frame_of
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -193,24 +180,20 @@ def what_if(
         symbol = order.symbol
         if symbol not in instruments.index:
             raise unknown_symbol(symbol, instruments)
-        exact = order_checks.check(order, row_of(instruments, symbol))
+        exact = check(order, row_of(instruments, symbol))
         if symbol not in books:
             books[symbol] = book_of(symbol)
         leg = next((leg for leg in portfolio.legs if leg.symbol == symbol), None) or picture.leg(symbol)
-        trades, books[symbol] = _trades(exact, leg, books[symbol])
-        resting = 0.0 if exact.order_type in IMMEDIATE_TYPES else _wanted(exact, leg) - sum(s for s, _, _ in trades)
+        trades = effect.trades_at_once(exact, leg, books[symbol])
+        books[symbol] = _left_of(books[symbol], trades, exact.side)
+        resting = effect.resting(exact, leg, trades)
         if filled and resting:
             rate = TAKER_FEE if exact.order_type in TRIGGER_TYPES else MAKER_FEE
-            own = exact.stop_price if exact.limit_price is None else exact.limit_price
-            trades.append((resting, float(own or math.nan), rate))
+            trades.append(Trade(resting, effect.own_price(exact, float(leg.mark_price)), rate))
             resting = 0.0
-        portfolio, outcome = _carried_out(portfolio, exact, leg, trades, resting)
+        portfolio, outcome = effect.carry_out(portfolio, exact, leg, trades, resting)
         done.append(outcome)
     return WhatIf(picture.env, picture.as_of, picture.portfolio, portfolio, tuple(done), picture.balances.wallets)
-
-
-Trade = tuple[float, float, float]
-"""Size, price and fee rate."""
 
 
 def _orders(given: Any) -> list[Order]:
@@ -220,69 +203,13 @@ def _orders(given: Any) -> list[Order]:
     return found
 
 
-def _wanted(order: Order, leg: Leg) -> float:
-    """Contracts that an order may trade: one that is reduce-only no more than there are to reduce."""
-    size = float(order.contracts)
-    opposing = max(0.0, -math.copysign(1.0, order.signed_size) * float(leg.size))
-    return min(size, opposing) if order.reduce_only else size
-
-
-def _trades(order: Order, leg: Leg, book: pd.DataFrame) -> tuple[list[Trade], pd.DataFrame]:
-    """What the book would fill at once, level by level, and the book without it."""
-    wanted = _wanted(order, leg)
-    if not wanted:
-        return [], book
-    levels = order_checks.levels_taken(replace(order, size=wanted), book)
-    left = book.assign(size=book["size"].sub(levels["size"], fill_value=0.0))
+def _left_of(book: pd.DataFrame, trades: list[Trade], side: str) -> pd.DataFrame:
+    """The book without what was traded."""
+    taken = pd.Series({trade.price: trade.size for trade in trades}, dtype="float64")
+    other = book["side"] == ("ask" if side == "buy" else "bid")
+    left = book.assign(size=book["size"] - book["price"].map(taken).where(other).fillna(0.0))
     left["cumulative_size"] = left.groupby("side")["size"].cumsum()
-    return [(float(s), float(p), TAKER_FEE) for s, p in zip(levels["size"], levels["price"], strict=True)], left
-
-
-def _carried_out(
-    portfolio: Portfolio, order: Order, leg: Leg, trades: list[Trade], resting: float
-) -> tuple[Portfolio, Done]:
-    """The account after the trades of an order; what rests of it counts among the open orders."""
-    sign = 1.0 if order.side == "buy" else -1.0
-    size, entry = float(leg.size), float(leg.entry_price) if leg.held else 0.0
-    realized, fees = 0.0, 0.0
-    for traded, price, rate in trades:
-        after = apply_fill(size, entry, sign * traded, price, inverse=leg.inverse)
-        size, entry, realized = after.size, after.entry_price, realized + after.realized_pnl
-        fees += float(fee(traded, price, rate, inverse=leg.inverse))
-    total = sum(traded for traded, _, _ in trades)
-    funding = float(leg.funding) if trades else 0.0  # paid with the trade
-    adds = 0.0 if order.reduce_only or order.order_type in TRIGGER_TYPES else resting
-    changed = replace(
-        leg,
-        size=size,
-        entry_price=entry if size else math.nan,
-        funding=leg.funding - funding,
-        buys=leg.buys + (adds if sign > 0 else 0.0),
-        sells=leg.sells + (adds if sign < 0 else 0.0),
-    )
-    legs = tuple(changed if other.symbol == leg.symbol else other for other in portfolio.legs)
-    if leg.symbol not in {other.symbol for other in portfolio.legs}:
-        legs = (*portfolio.legs, changed)
-    balances = _with_cash(portfolio, leg, realized - fees + funding)
-    average = (
-        order_checks.average_price((s for s, _, _ in trades), (p for _, p, _ in trades), inverse=leg.inverse)
-        if trades
-        else math.nan
-    )
-    outcome = Done(order, sign * total, average, sign * resting + 0.0, realized, fees, leg.currency)
-    return replace(portfolio, legs=legs, balances=balances), outcome
-
-
-def _with_cash(portfolio: Portfolio, leg: Leg, amount: float) -> tuple[Balance, ...]:
-    """The balances after a payment in a contract's currency."""
-    own = (leg.wallet, leg.currency)
-    paid = tuple(
-        replace(balance, quantity=balance.quantity + amount) if (balance.wallet, balance.currency) == own else balance
-        for balance in portfolio.balances
-    )
-    if own in {(balance.wallet, balance.currency) for balance in paid}:
-        return paid
-    return (*paid, Balance(*own, amount, 1.0 if leg.wallet == FLEX else math.nan))
+    return left
 
 
 def _figures(portfolio: Portfolio, wallet: str) -> dict[str, float]:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from kfut_analytics import schema
 from kfut_analytics.contracts import MarginTier
-from kfut_analytics.risk.liquidation import MARKET, edge_of, liquidation, liquidation_bounds
+from kfut_analytics.risk.edges import edge_of
+from kfut_analytics.risk.liquidation import MARKET, liquidation, liquidation_bounds
 from kfut_analytics.risk.portfolio import Balance, Leg, Portfolio
 
 from .accounts import a_portfolio, contract_like

@@ -13,7 +13,7 @@ from kfut_analytics import schema
 from kfut_analytics.account import Account, Balances
 from kfut_analytics.paper.market.states import MarketState
 from kfut_analytics.risk.picture import Picture
-from kfut_analytics.risk.usage import FIGURES
+from kfut_analytics.risk.portfolio import FIGURES
 
 from .accounts import a_portfolio, contract_like
 

@@ -313,13 +313,20 @@ def test_an_unknown_contract_is_explained_and_escaped(ticket: OrderTicket) -> No
 
 
 def test_a_refusal_by_the_exchange_is_shown(exchange: PaperServer, ticket: OrderTicket) -> None:
-    fill_in(ticket, size="1000")
+    fill_in(ticket, order_type="post", limit_price="96000")
     review(ticket)
-    assert "available" in ticket.review.value, "a warning"
+    assert "would execute at once" in ticket.review.value, "a warning"
     send(ticket)
     assert "Rejected" in ticket.status.value
-    assert "insufficientAvailableFunds" in ticket.status.value
+    assert "postWouldExecute" in ticket.status.value
     assert on_exchange(exchange) == []
+
+
+def test_want_of_margin_is_shown_beside_the_size(ticket: OrderTicket) -> None:
+    fill_in(ticket, size="1000")
+    review(ticket)
+    assert "more margin than there is" in ticket.problems["size"].value
+    assert ticket.send_button.disabled
 
 
 @pytest.mark.parametrize("error", [RuntimeError("<b>boom</b>"), kfut.errors.RequestTimeout("<b>boom</b>")])

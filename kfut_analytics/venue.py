@@ -8,13 +8,40 @@ from typing import Protocol
 import pandas as pd
 
 from .account import Account, Balances
-from .orders import CancelResult, Order, OrderResult
+from .orders import Cancel, CancelResult, Edit, EditResult, Order, OrderResult
+
+Instruction = Order | Edit | Cancel
+InstructionResult = OrderResult | EditResult | CancelResult
+
+
+class VenueClock(Protocol):
+    """What is known of a venue's clock."""
+
+    @property
+    def rate(self) -> float:
+        """Seconds that pass there in one of this machine's."""
+        ...
+
+    @property
+    def error(self) -> float:
+        """Seconds by which `now` may be wrong."""
+        ...
+
+    @property
+    def heard(self) -> pd.Timestamp | None:
+        """The latest time that an answer carried."""
+        ...
+
+    def now(self) -> pd.Timestamp:
+        """The time there."""
+        ...
 
 
 class Venue(Protocol):
     """A place to trade, answering in canonical frames (`kfut_analytics.schema`).
 
-    ``place``, ``cancel`` and ``cancel_all`` send at most once and never retry.
+    ``place``, ``edit``, ``cancel``, ``batch`` and ``cancel_all`` send at most once and never retry. They wait a bounded time
+    for an answer. ``cancel_all_after`` may be repeated without harm, by who calls it.
     """
 
     def instruments(self) -> pd.DataFrame:
@@ -170,16 +197,38 @@ class Venue(Protocol):
         """Changes of own positions, oldest first."""
         ...
 
-    def place(self, order: Order) -> OrderResult:
-        """Send an order."""
+    def place(self, order: Order, before: pd.Timestamp | None = None) -> OrderResult:
+        """Send an order, which the exchange takes before a time of its own clock or not at all."""
         ...
 
-    def cancel(self, order_id: str | None, cli_ord_id: str | None) -> CancelResult:
-        """Cancel one order."""
+    def edit(self, edit: Edit, before: pd.Timestamp | None = None) -> EditResult:
+        """Change an open order; likewise."""
+        ...
+
+    def cancel(self, order_id: str | None, cli_ord_id: str | None, before: pd.Timestamp | None = None) -> CancelResult:
+        """Cancel one order; likewise."""
+        ...
+
+    def batch(
+        self, instructions: Sequence[Instruction], before: pd.Timestamp | None = None
+    ) -> list[InstructionResult]:
+        """Send orders, changes and cancellations with one request; the results in the same order."""
         ...
 
     def cancel_all(self, symbol: str | None) -> CancelResult:
         """Cancel all orders, or those of one contract."""
+        ...
+
+    def cancel_all_after(self, timeout: int) -> pd.Timestamp | None:
+        """Let the exchange cancel all orders after so many seconds unless it is asked again; 0 ends that.
+
+        Returns the exchange's time at which it will do so, None where it will not.
+        """
+        ...
+
+    @property
+    def clock(self) -> VenueClock:
+        """The venue's clock."""
         ...
 
     def identity(self) -> str:

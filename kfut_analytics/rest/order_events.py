@@ -7,20 +7,26 @@ an order that was filled at once still says ``placed``.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
+
+import pandas as pd
 
 from ..contracts import is_inverse
 from ..orders import (
     IMMEDIATE_TYPES,
     TRIGGER_TYPES,
+    Cancel,
     CancelResult,
+    Edit,
+    EditResult,
     Order,
     OrderResult,
     average_price,
     explain,
 )
+from ..venue import Instruction, InstructionResult
 from .decode import Row, container, number, rows, text
 
 _ACCEPTED = frozenset({"placed", "partiallyFilled", "filled", "cancelled", "edited"})
@@ -28,7 +34,10 @@ _ACCEPTED = frozenset({"placed", "partiallyFilled", "filled", "cancelled", "edit
 
 def order_result(body: Mapping[str, Any], order: Order) -> OrderResult:
     """The outcome of ``/sendorder``."""
-    status = container(body, "sendStatus", dict)
+    return _order_outcome(container(body, "sendStatus", dict), order)
+
+
+def _order_outcome(status: Mapping[str, Any], order: Order) -> OrderResult:
     word = container(status, "status", str)
     events = rows(status, "orderEvents") if status.get("orderEvents") is not None else []
     executions = [event for event in events if event.get("type") == "EXECUTION"]
@@ -87,7 +96,10 @@ def _order_id(events: list[Row]) -> str:
 
 def cancel_result(body: Mapping[str, Any]) -> CancelResult:
     """The outcome of ``/cancelorder``."""
-    status = container(body, "cancelStatus", dict)
+    return _cancel_outcome(container(body, "cancelStatus", dict))
+
+
+def _cancel_outcome(status: Mapping[str, Any]) -> CancelResult:
     word = container(status, "status", str)
     order_id = text(status.get("order_id"))
     ids = (order_id,) if order_id and word == "cancelled" else ()
@@ -100,6 +112,86 @@ def cancel_result(body: Mapping[str, Any]) -> CancelResult:
             return CancelResult("not_found", word, "The exchange knows no such open order.")
         case _:
             return CancelResult("unknown", word, explain(word))
+
+
+def edit_result(body: Mapping[str, Any], edit: Edit) -> EditResult:
+    """The outcome of ``/editorder``."""
+    return _edit_outcome(container(body, "editStatus", dict), edit)
+
+
+def _edit_outcome(status: Mapping[str, Any], edit: Edit) -> EditResult:
+    word = container(status, "status", str)
+    events = rows(status, "orderEvents") if status.get("orderEvents") is not None else []
+    executions = [event for event in events if event.get("type") == "EXECUTION"]
+    sizes = [number(event.get("amount"), "amount") for event in executions]
+    prices = [number(event.get("price"), "price") for event in executions]
+    filled = math.fsum(sizes)
+    inverse = is_inverse(next((_symbol(event) for event in executions), ""))
+    outcome = partial(
+        EditResult,
+        reason=word,
+        order_id=text(status.get("orderId") or status.get("order_id")) or edit.order_id or "",
+        cli_ord_id=text(status.get("cliOrdId")) or edit.cli_ord_id or "",
+        filled_size=filled,
+        average_price=average_price(sizes, prices, inverse=inverse) if filled else math.nan,
+    )
+    if word in {"orderForEditNotFound", "notFound"}:
+        return outcome("not_found", message="The exchange knows no such open order.")
+    if word not in _ACCEPTED:
+        return outcome("rejected", message=f"Not changed. {explain(word)}")
+    if filled:
+        message = f"Changed; at its new terms {filled:,.10g} contracts were filled at once."
+        return outcome("edited", message=message)
+    return outcome("edited", message="Changed.")
+
+
+def _symbol(execution: Row) -> str:
+    order = execution.get("orderPriorExecution")
+    return text(order.get("symbol")).upper() if isinstance(order, dict) else ""
+
+
+def batch_results(body: Mapping[str, Any], instructions: Sequence[Instruction]) -> list[InstructionResult]:
+    """The outcomes of ``/batchorder``, in the order of the instructions.
+
+    The answer may have another order (api-facts 3B): its rows are told by their tag, else by their ids. An instruction
+    of which the answer says nothing is ``unknown``.
+    """
+    answers = rows(body, "batchStatus")
+    return [_batch_outcome(_row_of(answers, str(tag), item), item) for tag, item in enumerate(instructions)]
+
+
+def _row_of(answers: list[Row], tag: str, instruction: Instruction) -> Row | None:
+    tagged = next((row for row in answers if text(row.get("order_tag")) == tag), None)
+    if tagged is not None or isinstance(instruction, Order):
+        return tagged
+    untagged = (row for row in answers if not text(row.get("order_tag")))
+    wanted = {instruction.order_id, instruction.cli_ord_id} - {None}
+    words = _EDIT_WORDS if isinstance(instruction, Edit) else _CANCEL_WORDS
+    named = [row for row in untagged if wanted & {text(row.get("order_id")), text(row.get("cliOrdId"))}]
+    return next((row for row in named if row.get("status") in words), named[0] if named else None)
+
+
+_EDIT_WORDS = frozenset({"edited", "orderForEditNotFound", "orderForEditNotAStop"})
+_CANCEL_WORDS = frozenset({"cancelled", "filled", "notFound"})
+
+
+def _batch_outcome(row: Row | None, instruction: Instruction) -> InstructionResult:
+    message = "The answer says nothing of this instruction."
+    match instruction:
+        case Order():
+            if row is None:
+                return OrderResult("unknown", "", message, cli_ord_id=instruction.cli_ord_id or "")
+            return _order_outcome(row, instruction)
+        case Edit():
+            return EditResult("unknown", "", message) if row is None else _edit_outcome(row, instruction)
+        case Cancel():
+            return CancelResult("unknown", "", message) if row is None else _cancel_outcome(row)
+
+
+def trigger_time(body: Mapping[str, Any]) -> pd.Timestamp | None:
+    """When the exchange will cancel all orders, by ``/cancelallordersafter``; None (``"0"``) where it will not."""
+    when = text(container(body, "status", dict).get("triggerTime"))
+    return None if when in {"", "0"} else pd.Timestamp(when).tz_convert("UTC")
 
 
 def cancel_all_result(body: Mapping[str, Any]) -> CancelResult:

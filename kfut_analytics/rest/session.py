@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ from ..errors import (
 )
 from ..settings import is_loopback
 from .budget import Budget, OnWait, shared_budget
+from .clock import ExchangeClock
 from .endpoints import Operation, Placement, cost
 from .retry import luck, retry_delay
 from .signing import Signer, encode
@@ -128,6 +130,13 @@ class RestSession:
         Token pools; by default the key's one of this process.
     sleep
         Waits between attempts; replaced in tests.
+    rate
+        Seconds that pass on the exchange in one of this machine's; see `ExchangeClock`.
+
+    Attributes
+    ----------
+    clock
+        What the exchange's clock shows.
     """
 
     def __init__(
@@ -139,8 +148,10 @@ class RestSession:
         timeout: tuple[float, float] = TIMEOUT,
         budget: Budget | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        rate: float = 1.0,
     ) -> None:
         self.base_url = base_url
+        self.clock = ExchangeClock(rate)
         self._signer = signer
         self._trading = trading
         self._timeout = timeout
@@ -166,6 +177,7 @@ class RestSession:
         *,
         exact: bool = False,
         reader: Decoder = GENERAL,
+        within: float | None = None,
     ) -> dict[str, Any]:
         """Send one request and return the answer's JSON object.
 
@@ -185,6 +197,9 @@ class RestSession:
             Numbers with a fraction as `Decimal`, just as the exchange wrote them.
         reader
             Reads the answer, unless it is to be exact.
+        within
+            Seconds within which the request must go out and, from then on, the whole answer be there. The timeout
+            alone would wait for as long as single bytes arrive.
 
         Raises
         ------
@@ -199,10 +214,12 @@ class RestSession:
             raise ReadOnlyError(f"{operation.name} may change something, and this session was not opened for trading")
         tokens = cost(operation, params or {})
         started = time.monotonic()
+        if within is not None:
+            on_wait = _patience(operation, within)
         for attempt in itertools.count(1):
             self._budget.spend(operation.pool, tokens, on_wait)
             try:
-                return self._once(operation, params or {}, path or {}, _EXACT if exact else reader)
+                return self._once(operation, params or {}, path or {}, _EXACT if exact else reader, within)
             except VenueError as error:
                 if isinstance(error, RateLimitError):
                     self._budget.block(operation.pool, LIMIT_PAUSE if error.retry_after is None else error.retry_after)
@@ -214,7 +231,12 @@ class RestSession:
         raise AssertionError("unreachable: the attempts are counted without end")
 
     def _once(
-        self, operation: Operation, params: Mapping[str, object], path: Mapping[str, str], decoder: Decoder
+        self,
+        operation: Operation,
+        params: Mapping[str, object],
+        path: Mapping[str, str],
+        decoder: Decoder,
+        within: float | None,
     ) -> dict[str, Any]:
         url_path = operation.path.format_map({name: quote(value, safe="") for name, value in path.items()})
         if operation.placement == "json":
@@ -232,7 +254,43 @@ class RestSession:
             )
         )
         prepared.url = url  # exactly what was signed: requests may quote it anew
-        return self._check(operation, self._send(operation, prepared), decoder)
+        sent = time.monotonic()
+        response = self._send(operation, prepared) if within is None else self._bounded(operation, prepared, within)
+        received = time.monotonic()
+        body = _json(response, decoder)
+        if body is not None and isinstance(shown := body.get("serverTime"), str):
+            self.clock.note(sent, received, shown)
+        return self._check(operation, response, body)
+
+    def _bounded(
+        self, operation: Operation, prepared: requests.PreparedRequest, within: float
+    ) -> requests.Response:
+        """Send, and wait for the whole answer no longer than ``within`` seconds.
+
+        On a thread of its own: a server that sends a byte now and then holds up whoever reads, and an interrupt of
+        the kernel would tear a request that is under way.
+        """
+        outcome: list[requests.Response | BaseException] = []
+        done = threading.Event()
+
+        def send() -> None:
+            try:
+                outcome.append(self._send(operation, prepared))
+            except BaseException as error:
+                outcome.append(error)
+            finally:
+                done.set()
+
+        threading.Thread(target=send, name="kfut-send", daemon=True).start()
+        if not done.wait(within):
+            raise RequestTimeout(
+                f"{operation.name} at {self.base_url}: no whole answer within {within:g} s"
+                f"{_doubt(operation)}",
+                retry_safe=not operation.changes_state,
+            )
+        if isinstance(outcome[0], BaseException):
+            raise outcome[0]
+        return outcome[0]
 
     def _signature(self, operation: Operation, path: str, data: str) -> dict[str, str]:
         if not operation.private:
@@ -250,9 +308,7 @@ class RestSession:
     def _send(self, operation: Operation, prepared: requests.PreparedRequest) -> requests.Response:
         safe = not operation.changes_state
         where = f"{operation.name} at {self.base_url}"
-        doubt = (
-            "" if safe else "; the request may have been processed: look at open orders and fills before sending anew"
-        )
+        doubt = _doubt(operation)
         try:
             response = self._session.send(
                 prepared,
@@ -295,7 +351,9 @@ class RestSession:
             )
         return ConnectionLost(f"{where}: the connection broke ({error}){doubt}", retry_safe=safe)
 
-    def _check(self, operation: Operation, response: requests.Response, decoder: Decoder) -> dict[str, Any]:
+    def _check(
+        self, operation: Operation, response: requests.Response, body: dict[str, Any] | None
+    ) -> dict[str, Any]:
         status = response.status_code
         where = f"{operation.name} at {self.base_url}"
         safe = not operation.changes_state
@@ -307,7 +365,6 @@ class RestSession:
                 http_status=status,
                 retry_safe=safe,
             )
-        body = _json(response, decoder)
         if body is None:
             if status == 429:
                 reset = _seconds(response.headers.get("rate-limit-reset"))
@@ -336,6 +393,26 @@ class RestSession:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+
+def _doubt(operation: Operation) -> str:
+    if not operation.changes_state:
+        return ""
+    return "; the request may have been processed: look at open orders and fills before sending anew"
+
+
+def _patience(operation: Operation, within: float) -> OnWait:
+    """Gives up waiting for tokens after a while: a request with a deadline must not go out after it."""
+    until = time.monotonic() + within
+
+    def on_wait(text: str) -> None:
+        if time.monotonic() >= until:
+            raise RateLimitError(
+                f"{operation.name} was not sent: {text}, and it has waited for {within:g} s. Try again in a moment",
+                retry_safe=True,
+            )
+
+    return on_wait
 
 
 def _json(response: requests.Response, decoder: Decoder) -> dict[str, Any] | None:

@@ -12,16 +12,21 @@ from .. import schema
 from ..account import Account, Balances
 from ..contracts import plain, to_decimal
 from ..errors import ArgumentError, FetchInterrupted, InvalidRequestError, NotFoundError, VenueError
-from ..orders import UNITS, CancelResult, Order, OrderResult
+from ..orders import CancelResult, Edit, EditResult, Order, OrderResult
 from ..settings import KeyInfo
 from ..times import epoch_s
-from . import analytics, decode, endpoints, history, order_events, paging
+from ..venue import Instruction, InstructionResult
+from . import analytics, decode, endpoints, history, order_events, order_params, paging
+from .clock import ExchangeClock
 from .progress import Progress
 from .session import RestSession
 
 _log = logging.getLogger("kfut_analytics.rest")
 
 Walk = Callable[[Progress], paging.Pages]
+
+ANSWER_WITHIN = 10.0
+"""Seconds that an order, a change or a cancellation waits for its whole answer."""
 
 
 class RestVenue:
@@ -360,47 +365,52 @@ class RestVenue:
             raise ArgumentError(f"operation {operation!r} {fault}")
         return self._session.request(found, params, path)
 
-    def place(self, order: Order) -> OrderResult:
-        """Send an order, once."""
-        body = self._session.request(endpoints.SEND_ORDER, order_params(order, self._wire(order.symbol)))
-        return order_events.order_result(body, order)
+    # Each of these is sent once and waits no longer than `ANSWER_WITHIN` for its answer.
 
-    def cancel(self, order_id: str | None, cli_ord_id: str | None) -> CancelResult:
-        """Cancel one order."""
-        params = {"order_id": order_id, "cliOrdId": cli_ord_id}
-        return order_events.cancel_result(self._session.request(endpoints.CANCEL_ORDER, params))
+    def place(self, order: Order, before: pd.Timestamp | None = None) -> OrderResult:
+        """Send an order, once."""
+        params = order_params.order_params(order, self._wire(order.symbol), before)
+        return order_events.order_result(self._command(endpoints.SEND_ORDER, params), order)
+
+    def edit(self, edit: Edit, before: pd.Timestamp | None = None) -> EditResult:
+        """Change an open order, once."""
+        body = self._command(endpoints.OPERATIONS["editorder"], order_params.edit_params(edit, before))
+        return order_events.edit_result(body, edit)
+
+    def cancel(self, order_id: str | None, cli_ord_id: str | None, before: pd.Timestamp | None = None) -> CancelResult:
+        """Cancel one order, once."""
+        params = {"order_id": order_id, "cliOrdId": cli_ord_id, "processBefore": order_params.moment(before)}
+        return order_events.cancel_result(self._command(endpoints.CANCEL_ORDER, params))
+
+    def batch(
+        self, instructions: Sequence[Instruction], before: pd.Timestamp | None = None
+    ) -> list[InstructionResult]:
+        """Send several instructions with one request, once."""
+        params = order_params.batch_params(instructions, self._wire, before)
+        body = self._command(endpoints.OPERATIONS["batchorder"], params)
+        return order_events.batch_results(body, instructions)
 
     def cancel_all(self, symbol: str | None) -> CancelResult:
-        """Cancel all orders, or those of one contract."""
+        """Cancel all orders, or those of one contract, once."""
         params = {"symbol": None if symbol is None else self._wire(symbol)}
-        return order_events.cancel_all_result(self._session.request(endpoints.CANCEL_ALL, params))
+        return order_events.cancel_all_result(self._command(endpoints.CANCEL_ALL, params))
+
+    def cancel_all_after(self, timeout: int) -> pd.Timestamp | None:
+        """Set, renew or (with 0) end the exchange's own switch; the time at which it will cancel all orders."""
+        body = self._command(endpoints.OPERATIONS["cancelallordersafter"], {"timeout": timeout})
+        return order_events.trigger_time(body)
+
+    def _command(self, operation: endpoints.Operation, params: Mapping[str, object]) -> dict[str, Any]:
+        return self._session.request(operation, params, within=ANSWER_WITHIN)
+
+    @property
+    def clock(self) -> ExchangeClock:
+        """The exchange's clock."""
+        return self._session.clock
 
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
-
-
-def order_params(order: Order, symbol: str) -> Mapping[str, object]:
-    """An order as the parameters of ``/sendorder``; numbers as plain decimal text."""
-    return {
-        "orderType": order.order_type,
-        "symbol": symbol,
-        "side": order.side,
-        "size": _decimal(order.contracts),
-        "limitPrice": _decimal(order.limit_price),
-        "stopPrice": _decimal(order.stop_price),
-        "triggerSignal": order.trigger_signal,
-        "trailingStopMaxDeviation": _decimal(order.trailing_deviation),
-        "trailingStopDeviationUnit": UNITS.get(order.trailing_unit or ""),
-        "limitPriceOffsetValue": _decimal(order.limit_offset),
-        "limitPriceOffsetUnit": UNITS.get(order.limit_offset_unit or ""),
-        "reduceOnly": True if order.reduce_only else None,
-        "cliOrdId": order.cli_ord_id,
-    }
-
-
-def _decimal(value: Any) -> str | None:
-    return None if value is None else plain(to_decimal(value))
 
 
 def _dated(frame: pd.DataFrame, body: Mapping[str, Any]) -> pd.DataFrame:

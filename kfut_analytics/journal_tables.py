@@ -1,0 +1,50 @@
+"""The tables of the order journal."""
+
+from __future__ import annotations
+
+from .columns import Table, columns_of
+
+JOURNAL = Table(
+    "journal",
+    columns_of("""
+number | int | | number in the journal, from 1 |
+cli_ord_id | str | | the client's id of the order |
+order_id | str | | the exchange's id of the order, as far as it is known |
+kind | str | | place, edit, cancel or cancel_all |
+status | str | | what became of it, as in its result; open while it is not known, not_sent if it never went out |
+symbol | str | | contract |
+side | str | | buy or sell |
+order_type | str | | lmt, mkt, stp, … |
+size | float | contracts | size that was asked for |
+limit_price | float | quote currency | limit price that was asked for |
+stop_price | float | quote currency | trigger price that was asked for |
+reduce_only | bool | | may only reduce a position |
+notional | float | USD | value that counts towards the limits |
+filled_size | float | contracts | filled when it became known |
+average_price | float | quote currency | average price of that |
+fee | float | currency of the contract | charged for that, where it was known |
+reason | str | | the exchange's own word |
+message | str | | a sentence for a person |
+written | time | UTC | written to the journal, before it was sent |
+deadline | time | UTC | the exchange does not take it after this, by its own clock |
+closed | time | UTC | its fate became known |
+steps | str | | everything that happened, with its time |
+session | str | | client that sent it |
+"""),
+    index="number",
+)
+
+JOURNAL_STEPS = Table(
+    "journal_steps",
+    columns_of("""
+number | int | | number of the intent in the journal |
+kind | str | | place, edit, cancel or cancel_all |
+cli_ord_id | str | | the client's id of the order |
+order_id | str | | the exchange's id of the order |
+time | time | UTC | when it happened |
+step | str | | written, answered, no answer, looked, closed, … |
+detail | str | | more about it |
+"""),
+)
+
+TABLES = (JOURNAL, JOURNAL_STEPS)

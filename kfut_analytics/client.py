@@ -4,37 +4,27 @@ from __future__ import annotations
 
 import logging
 import os
-import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, NoReturn
 
 import pandas as pd
 
-from . import orders, settings, snapshots
+from . import settings, snapshots
 from .account import Account, Balances
-from .contracts import is_inverse
+from .client_orders import OrderCalls
 from .errors import (
     ArgumentError,
-    AuthenticationError,
     ConfigurationError,
-    ConnectionFailed,
-    CredentialsError,
     DecodeError,
-    ExchangeError,
     InvalidRequestError,
     NotFoundError,
-    OrderRefused,
-    RateLimitError,
-    ReadOnlyError,
     VenueError,
 )
-from .facts import read_market
+from .journal import Journal, in_memory
 from .limits import Limits
-from .orders import CancelResult, Market, Order, OrderResult, Preview
 from .rules import Rules, unknown_symbol
 from .side_by_side import fetch_each
 from .times import TimeLike, parse_time, utc_now
@@ -48,7 +38,7 @@ RESOLUTIONS = ("1m", "5m", "15m", "30m", "1h", "4h", "12h", "1d", "1w")
 TICK_TYPES = ("trade", "mark", "spot")
 
 
-class Client:
+class Client(OrderCalls):
     """An account at one venue, as pandas DataFrames, and its orders.
 
     Made by `connect`. Frames have fixed columns and dtypes, also when empty (``kfut.describe()`` lists them); their
@@ -70,6 +60,8 @@ class Client:
         What the API key may do, where the exchange told.
     limits
         The user's own limits for orders.
+    open_journal
+        Opens the journal of the account's orders, when it is first needed.
     on_close
         Called with the client when it is closed.
     """
@@ -83,6 +75,7 @@ class Client:
         account_name: str,
         key: settings.KeyInfo | None = None,
         limits: Limits | None = None,
+        open_journal: Callable[[], Journal] = in_memory,
         on_close: Callable[[Client], None] | None = None,
     ) -> None:
         self._venue = venue
@@ -92,6 +85,7 @@ class Client:
         self.key = key
         self.limits = limits or Limits()
         self._rules = Rules(venue)
+        self._open_journal = open_journal
         self._on_close = on_close
         self._closed = False
 
@@ -413,157 +407,7 @@ class Client:
             frame.attrs["symbol"] = symbol.strip().upper()
         return frame
 
-    # ---- orders ------------------------------------------------------------------------------------------------
-
-    def preview(self, order: Order) -> Preview:
-        """Estimate what an order would do; nothing is sent.
-
-        Raises
-        ------
-        OrderRefused
-            If the order breaks a rule of its contract, its market, the account or your limits.
-        NotFoundError
-            If there is no such contract.
-        """
-        _require_order(order)
-        return orders.examine(order, self._market(order.symbol), self.limits)
-
-    def _market(self, symbol: str) -> Market:
-        """What an order in a contract is judged by, read now."""
-        return read_market(self._venue, self._rules, self.env, symbol)
-
-    def place(self, order: Order) -> OrderResult:
-        """Send an order, at most once, and say what became of it.
-
-        Returns
-        -------
-        OrderResult
-            A refusal by the exchange is a result with status ``rejected``, not an exception. After a lost or unclear
-            answer the order's fate is looked up among fills and open orders; if it is not there the status is
-            ``unknown``, and the order is never sent again by itself.
-
-        Raises
-        ------
-        ReadOnlyError
-            If the client was opened without ``trading=True``.
-        OrderRefused
-            If the order breaks a rule of its contract; nothing was sent.
-        AuthenticationError, RateLimitError, ConnectionFailed
-            If the exchange did not take the request at all; nothing was placed.
-        """
-        self._require_trading("place an order")
-        _require_order(order)
-        exact = orders.check(order, self._rules.instrument(order.symbol))
-        exact = replace(exact, cli_ord_id=exact.cli_ord_id or str(uuid.uuid4()))
-        try:
-            return self._with_margin_figures(exact, self._venue.place(exact))
-        except (AuthenticationError, RateLimitError, ConnectionFailed, CredentialsError):
-            raise
-        except ExchangeError as error:
-            if orders.is_refusal(error):
-                message = f"Rejected. {orders.explain(error.words)}"
-                rejected = OrderResult("rejected", error.words, message, cli_ord_id=exact.cli_ord_id or "")
-                return self._with_margin_figures(exact, rejected)
-            return self._fate(exact, error)
-        except VenueError as error:
-            return self._fate(exact, error)
-
-    def _with_margin_figures(self, order: Order, result: OrderResult) -> OrderResult:
-        """Where margin is what lacked, the message says how much is needed and how much there is."""
-        if not any(word in result.reason for word in orders.MARGIN_REASONS):
-            return result
-        try:
-            seen = orders.preview(order, self._market(order.symbol))
-        except (VenueError, OrderRefused):
-            return result
-        return replace(result, message=f"{result.message} {seen.margin_sentence()}")
-
-    def _fate(self, order: Order, error: VenueError) -> OrderResult:
-        """Look for an order whose answer was lost. Fills have the last word: it may fill between the two looks."""
-        _log.warning("no clear answer to order %s, looking for it: %s", order.cli_ord_id, error)
-        result = partial(OrderResult, cli_ord_id=order.cli_ord_id or "")
-        try:
-            resting = self._venue.open_orders()
-            resting = resting[resting["cli_ord_id"] == order.cli_ord_id]
-            fills = self._venue.fills(None, None)
-            fills = fills[fills["cli_ord_id"] == order.cli_ord_id]
-        except VenueError as second:
-            return result(
-                "unknown",
-                error.words,
-                f"No clear answer arrived ({error}), and its fate could not be looked up ({second}). "
-                "Look at open orders and fills before sending anything again.",
-            )
-        if not fills.empty:
-            filled = float(fills["size"].sum())
-            average = orders.average_price(fills["size"], fills["price"], inverse=is_inverse(order.symbol))
-            whole = filled >= float(order.contracts) * (1 - 1e-9)
-            return result(
-                "filled" if whole else "partially_filled",
-                "",
-                f"The answer was lost; the fills show {filled:,.10g} contracts at {average:,.10g} on average.",
-                order_id=str(fills["order_id"].iloc[0]),
-                filled_size=filled,
-                average_price=average,
-            )
-        if not resting.empty:
-            message = "The answer was lost; the order is among the open orders."
-            return result("placed", "", message, order_id=str(resting.index[0]))
-        return result(
-            "unknown",
-            error.words,
-            f"No clear answer arrived ({error}). The order is neither among fills nor open orders; it may still "
-            "arrive. Look again before sending anything.",
-        )
-
-    def order_status(self, order_ids: Sequence[str] = (), *, cli_ord_ids: Sequence[str] = ()) -> pd.DataFrame:
-        """Status of orders that are open or were closed within the last few seconds, by either kind of id.
-
-        The exchange asks for a key with full permission here, although nothing is changed.
-        """
-        if not order_ids and not cli_ord_ids:
-            raise ArgumentError("order_status() needs at least one id: give order_ids or cli_ord_ids")
-        return self._venue.order_status(order_ids, cli_ord_ids)
-
-    def cancel(self, order_id: str | OrderResult | None = None, *, cli_ord_id: str | None = None) -> CancelResult:
-        """Cancel one order by the exchange's id, your own, or the result of placing it.
-
-        Raises
-        ------
-        ReadOnlyError
-            If the client was opened without ``trading=True``.
-        """
-        self._require_trading("cancel an order")
-        if isinstance(order_id, OrderResult):
-            placed = order_id
-            order_id = placed.order_id or None
-            cli_ord_id = cli_ord_id if order_id else placed.cli_ord_id
-        for name, value in (("order_id", order_id), ("cli_ord_id", cli_ord_id)):
-            if value is not None and not (isinstance(value, str) and value):
-                raise ArgumentError(f"{name}={value!r} is not an order's id: give its text")
-        if (order_id is None) == (cli_ord_id is None):
-            raise ArgumentError("cancel() takes either order_id or cli_ord_id: give exactly one of them")
-        try:
-            return self._venue.cancel(order_id, cli_ord_id)
-        except NotFoundError as error:
-            return CancelResult("not_found", error.words, orders.explain("notFound"))
-
-    def cancel_all(self, symbol: str | None = None) -> CancelResult:
-        """Cancel all open orders, or those of one contract.
-
-        Raises
-        ------
-        ReadOnlyError
-            If the client was opened without ``trading=True``.
-        """
-        self._require_trading("cancel orders")
-        return self._venue.cancel_all(symbol)
-
-    def _require_trading(self, action: str) -> None:
-        if not self.trading:
-            raise ReadOnlyError(
-                f"this client is read-only and will not {action}: open it with kfut.connect({self.env!r}, trading=True)"
-            )
+    # ---- settings of the account ---------------------------------------------------------------------------------
 
     def set_leverage(self, symbol: str, max_leverage: float | None) -> None:
         """Isolate a contract with a fixed leverage; None makes it cross-margined again.
@@ -606,6 +450,8 @@ class Client:
         The paper accounts ``demo`` and ``empty`` live until the kernel ends.
         """
         self._closed = True
+        if "_desk" in self.__dict__:
+            self._desk.close()
         self._venue.close()
         if self._on_close is not None:
             self._on_close(self)
@@ -625,11 +471,6 @@ class Client:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a client is not pickled or copied: it holds an API key. Open a new one with kfut.connect()")
-
-
-def _require_order(order: object) -> None:
-    if not isinstance(order, Order):
-        raise ArgumentError(f"{order!r} is not an order: make one with kfut.Order(symbol, side, size, …)")
 
 
 def _span(start: TimeLike | None, end: TimeLike | None) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:

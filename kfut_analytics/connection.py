@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 from . import settings
 from .client import Client, Environment
 from .embedded import embedded_exchange
-from .errors import ArgumentError, AuthenticationError, CredentialsError, VenueError
+from .errors import ArgumentError, AuthenticationError, ConfigurationError, CredentialsError, VenueError
+from .journal import Journal
 from .limits import Limits
 
 if TYPE_CHECKING:
@@ -137,23 +138,61 @@ def connect(
     key = None
     if env == "live" and found is not None:
         key = _checked_key(venue, trading=trading)
-    return Client(venue, env=env, trading=trading, account_name=name, key=key, limits=limits)
+    client = Client(
+        venue,
+        env=env,
+        trading=trading,
+        account_name=name,
+        key=key,
+        limits=limits,
+        open_journal=lambda: _journal(env, venue),
+    )
+    if env == "live" and trading:
+        client._take_up()
+    return client
+
+
+def _journal(env: str, venue: RestVenue, home: str | os.PathLike[str] | None = None) -> Journal:
+    """The journal of the account that the key belongs to."""
+    try:
+        identity = venue.identity()
+    except VenueError as error:
+        raise ConfigurationError(
+            f"the exchange does not say which account this is, and without that there is no journal of its orders: "
+            f"nothing is sent ({error})"
+        ) from error
+    return Journal(settings.account_folder(env, identity, home) / "journal.sqlite")
 
 
 def _embedded_client(account: str, options: dict[str, Any], limits: Limits, *, trading: bool, nonce: bool) -> Client:
     with embedded_exchange(account, options) as embedded:
         server = embedded.server
         credentials = settings.Credentials(server.api_key, settings.Secret(server.api_secret))
-        venue = _rest_venue("paper", server.base_url, credentials, trading=trading, nonce=nonce)
+        rate = server.exchange.clock.speed
+        venue = _rest_venue("paper", server.base_url, credentials, trading=trading, nonce=nonce, rate=rate)
         client = Client(
-            venue, env="paper", trading=trading, account_name=account, limits=limits, on_close=embedded.release
+            venue,
+            env="paper",
+            trading=trading,
+            account_name=account,
+            limits=limits,
+            open_journal=lambda: embedded.journal or _journal("paper", venue, options.get("home")),
+            on_close=embedded.release,
         )
         embedded.hold(client)
+        if trading and embedded.journal is None:
+            client._take_up()
         return client
 
 
 def _rest_venue(
-    env: Environment, base_url: str, found: settings.Credentials | None, *, trading: bool, nonce: bool
+    env: Environment,
+    base_url: str,
+    found: settings.Credentials | None,
+    *,
+    trading: bool,
+    nonce: bool,
+    rate: float = 1.0,
 ) -> RestVenue:
     # Not at the top: whoever reads an archive needs no HTTP.
     from .rest.session import RestSession
@@ -161,7 +200,7 @@ def _rest_venue(
     from .rest.venue import RestVenue
 
     signer = None if found is None else Signer(found, nonce=nonce)
-    return RestVenue(RestSession(base_url, signer, trading=trading), env)
+    return RestVenue(RestSession(base_url, signer, trading=trading, rate=rate), env)
 
 
 def _checked_key(venue: RestVenue, *, trading: bool) -> settings.KeyInfo:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from .errors import ArgumentError
+from .journal import Journal
 
 if TYPE_CHECKING:
     from .client import Client
@@ -26,10 +27,13 @@ class Embedded:
     ----------
     server
         The exchange.
+    journal
+        Of an account that lives as long as this process; None for a kept one, whose journal is kept as well.
     """
 
     def __init__(self, server: PaperServer) -> None:
         self.server = server
+        self.journal = Journal(None) if server.store is None else None
         self.connecting = 0
         # A client that is forgotten without being closed does not count.
         self._clients: WeakSet[Client] = WeakSet()

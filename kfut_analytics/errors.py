@@ -27,7 +27,8 @@
     └── CredentialsWarning                a key or its file is more open than it need be
 
     KeyboardInterrupt
-    └── FetchInterrupted                  a long fetch was interrupted; what arrived is in its ``partial``
+    ├── FetchInterrupted                  a long fetch was interrupted; what arrived is in its ``partial``
+    └── OrderInterrupted                  the waiting for an order's answer was interrupted, the order was not
 
 A message says what was refused, why and what to do. `VenueError` carries the exchange's own words, the HTTP status
 and whether the same request may safely be sent again.
@@ -196,3 +197,17 @@ class FetchInterrupted(KeyboardInterrupt):
     def __init__(self, message: str, partial: pd.DataFrame) -> None:
         super().__init__(message)
         self.partial = partial
+
+
+class OrderInterrupted(KeyboardInterrupt):
+    """Somebody interrupted the waiting for an answer. The request is not torn: its fate is still found out.
+
+    Attributes
+    ----------
+    cli_ord_id
+        The order's id, under which ``client.journal()`` has it; empty where there is none.
+    """
+
+    def __init__(self, message: str, cli_ord_id: str) -> None:
+        super().__init__(message)
+        self.cli_ord_id = cli_ord_id

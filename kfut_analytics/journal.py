@@ -125,8 +125,6 @@ class Journal:
     ----------
     path
         The file, made if there is none; None keeps it in memory, for an account that lives no longer.
-    session
-        Tells the orders of this client from those of others.
 
     Raises
     ------
@@ -134,9 +132,8 @@ class Journal:
         If the file is damaged, not a journal, of a newer version, or cannot be written. It is left as it is.
     """
 
-    def __init__(self, path: Path | None, session: str = "") -> None:
+    def __init__(self, path: Path | None) -> None:
         self.path = path
-        self.session = session
         self._lock = threading.RLock()
         try:
             self._connection = _connect(path)
@@ -160,10 +157,13 @@ class Journal:
         elif application != _APPLICATION:
             raise sqlite3.DatabaseError("it is another program's file")
         elif version != _VERSION:
-            raise sqlite3.DatabaseError(f"it is of version {version}, this program knows {_VERSION}: install a newer one")
+            raise sqlite3.DatabaseError(
+                f"it is of version {version}, this program knows {_VERSION}: install a newer one"
+            )
 
     def write(
         self,
+        session: str,
         kind: Kind,
         details: Mapping[str, Any],
         *,
@@ -179,6 +179,8 @@ class Journal:
 
         Parameters
         ----------
+        session
+            Tells what one client sends from what others do.
         details
             What is wanted, as JSON can hold it; decimals become text.
         notional
@@ -195,7 +197,7 @@ class Journal:
         """
         now = utc_now()
         row = {
-            "session": self.session,
+            "session": session,
             "kind": kind,
             "cli_ord_id": cli_ord_id,
             "order_id": order_id,
@@ -213,7 +215,7 @@ class Journal:
         try:
             with self._transaction():
                 if allow is not None:
-                    allow(self.spent(now))
+                    allow(self.spent(session, now))
                 names, marks = ", ".join(row), ", ".join("?" * len(row))
                 cursor = self._connection.execute(
                     f"INSERT INTO intents ({names}) VALUES ({marks})", tuple(row.values())
@@ -278,18 +280,18 @@ class Journal:
             ).fetchone()
         return None if row is None else self._intent(row)
 
-    def spent(self, now: pd.Timestamp | None = None) -> Spent:
-        """Value of the orders of this session and of this day (UTC) that were sent or may have been."""
+    def spent(self, session: str, now: pd.Timestamp | None = None) -> Spent:
+        """Value of the orders of a session and of this day (UTC) that were sent or may have been."""
         midnight = _micros((now or utc_now()).normalize())
         # Sums of decimals are exact here, and a day has few orders.
         with self._lock:
             rows = self._connection.execute(
                 "SELECT session, written, notional FROM intents WHERE notional != '0' AND status NOT IN "
                 "('rejected', 'never_arrived', 'not_sent') AND (session = ? OR written >= ?)",
-                (self.session, midnight),
+                (session, midnight),
             ).fetchall()
         return Spent(
-            session=sum((Decimal(row["notional"]) for row in rows if row["session"] == self.session), Decimal(0)),
+            session=sum((Decimal(row["notional"]) for row in rows if row["session"] == session), Decimal(0)),
             today=sum((Decimal(row["notional"]) for row in rows if row["written"] >= midnight), Decimal(0)),
         )
 
@@ -315,7 +317,7 @@ class Journal:
                 **{name: [row[name] for row in rows] for name in _PLAIN},
                 **{name: [_optional_time(row[name]) for row in rows] for name in ("written", "deadline", "closed")},
                 **{name: [str(item.get(name, "")) for item in details] for name in ("side", "order_type")},
-                **{name: [_float(item.get(name)) for item in details] for name in ("size", "limit_price", "stop_price")},
+                **{name: [_float(item.get(name)) for item in details] for name in _NUMBERS},
                 "reduce_only": [bool(item.get("reduce_only")) for item in details],
                 "notional": [float(row["notional"]) for row in rows],
                 "average_price": [_float(row["average_price"]) for row in rows],
@@ -332,7 +334,9 @@ class Journal:
                 "JOIN intents i ON i.number = s.intent WHERE ? IS NULL OR i.cli_ord_id = ? ORDER BY s.rowid",
                 (cli_ord_id, cli_ord_id),
             ).fetchall()
-        columns = {name: [row[name] for row in rows] for name in ("number", "kind", "cli_ord_id", "order_id", "step", "detail")}
+        columns = {
+            name: [row[name] for row in rows] for name in ("number", "kind", "cli_ord_id", "order_id", "step", "detail")
+        }
         return JOURNAL_STEPS.frame({**columns, "time": [_time(row["time"]) for row in rows]})
 
     def shut(self) -> None:
@@ -377,6 +381,14 @@ class Journal:
 
 
 _PLAIN = ("number", "kind", "cli_ord_id", "order_id", "symbol", "status", "reason", "message", "filled_size", "session")
+
+
+_NUMBERS = ("size", "limit_price", "stop_price")
+
+
+def in_memory() -> Journal:
+    """A journal for an account that lives no longer than this process."""
+    return Journal(None)
 
 
 def _connect(path: Path | None) -> sqlite3.Connection:

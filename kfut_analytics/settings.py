@@ -42,6 +42,12 @@ def data_folder() -> Path:
     return Path(named).expanduser() if named else platformdirs.user_data_path("kfut_analytics", appauthor=False)
 
 
+def account_folder(env: str, identity: str, home: str | os.PathLike[str] | None = None) -> Path:
+    """The folder for what is kept of one account: its journal of orders and its archive."""
+    root = data_folder() if home is None else Path(home).expanduser()
+    return root / "accounts" / f"{env}-{re.sub(r'[^A-Za-z0-9-]', '-', identity)}"
+
+
 class Secret:
     """Text that shows itself nowhere: not in a repr, a log, a pickle, a copy, or the locals of a traceback."""
 

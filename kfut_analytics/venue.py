@@ -40,8 +40,8 @@ class VenueClock(Protocol):
 class Venue(Protocol):
     """A place to trade, answering in canonical frames (`kfut_analytics.schema`).
 
-    ``place``, ``edit``, ``cancel``, ``batch`` and ``cancel_all`` send at most once and never retry. They wait a bounded time
-    for an answer. ``cancel_all_after`` may be repeated without harm, by who calls it.
+    ``place``, ``edit``, ``cancel``, ``batch`` and ``cancel_all`` send at most once and never retry.
+    They wait a bounded time for an answer. ``cancel_all_after`` may be repeated without harm, by who calls it.
     """
 
     def instruments(self) -> pd.DataFrame:
@@ -209,9 +209,7 @@ class Venue(Protocol):
         """Cancel one order; likewise."""
         ...
 
-    def batch(
-        self, instructions: Sequence[Instruction], before: pd.Timestamp | None = None
-    ) -> list[InstructionResult]:
+    def batch(self, instructions: Sequence[Instruction], before: pd.Timestamp | None = None) -> list[InstructionResult]:
         """Send orders, changes and cancellations with one request; the results in the same order."""
         ...
 

@@ -262,9 +262,7 @@ class RestSession:
             self.clock.note(sent, received, shown)
         return self._check(operation, response, body)
 
-    def _bounded(
-        self, operation: Operation, prepared: requests.PreparedRequest, within: float
-    ) -> requests.Response:
+    def _bounded(self, operation: Operation, prepared: requests.PreparedRequest, within: float) -> requests.Response:
         """Send, and wait for the whole answer no longer than ``within`` seconds.
 
         On a thread of its own: a server that sends a byte now and then holds up whoever reads, and an interrupt of
@@ -284,8 +282,7 @@ class RestSession:
         threading.Thread(target=send, name="kfut-send", daemon=True).start()
         if not done.wait(within):
             raise RequestTimeout(
-                f"{operation.name} at {self.base_url}: no whole answer within {within:g} s"
-                f"{_doubt(operation)}",
+                f"{operation.name} at {self.base_url}: no whole answer within {within:g} s{_doubt(operation)}",
                 retry_safe=not operation.changes_state,
             )
         if isinstance(outcome[0], BaseException):
@@ -321,6 +318,9 @@ class RestSession:
             # As requests would, but not in a hundred small pieces: after each the thread may wait for its turn.
             response._content = b"".join(response.iter_content(_PIECE))
         except requests.exceptions.SSLError as error:
+            if "CERTIFICATE_VERIFY_FAILED" not in str(error):
+                # It may have come while the answer was read; only a refused certificate proves that nothing was sent.
+                raise ConnectionLost(f"{where}: TLS failed ({error}){doubt}", retry_safe=safe) from None
             raise ConnectionFailed(
                 f"{where}: the TLS certificate was refused ({error}). Check the clock and any proxy between you "
                 "and the exchange; the check cannot be switched off",
@@ -351,9 +351,7 @@ class RestSession:
             )
         return ConnectionLost(f"{where}: the connection broke ({error}){doubt}", retry_safe=safe)
 
-    def _check(
-        self, operation: Operation, response: requests.Response, body: dict[str, Any] | None
-    ) -> dict[str, Any]:
+    def _check(self, operation: Operation, response: requests.Response, body: dict[str, Any] | None) -> dict[str, Any]:
         status = response.status_code
         where = f"{operation.name} at {self.base_url}"
         safe = not operation.changes_state

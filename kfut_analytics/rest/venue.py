@@ -382,9 +382,7 @@ class RestVenue:
         params = {"order_id": order_id, "cliOrdId": cli_ord_id, "processBefore": order_params.moment(before)}
         return order_events.cancel_result(self._command(endpoints.CANCEL_ORDER, params))
 
-    def batch(
-        self, instructions: Sequence[Instruction], before: pd.Timestamp | None = None
-    ) -> list[InstructionResult]:
+    def batch(self, instructions: Sequence[Instruction], before: pd.Timestamp | None = None) -> list[InstructionResult]:
         """Send several instructions with one request, once."""
         params = order_params.batch_params(instructions, self._wire, before)
         body = self._command(endpoints.OPERATIONS["batchorder"], params)

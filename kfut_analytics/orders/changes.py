@@ -1,0 +1,93 @@
+"""Checks of a change to an open order against the market and the user's limits."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from .. import contracts
+from ..contracts import plain, round_to_step, to_decimal
+from ..errors import OrderRefused
+from ..limits import Limits
+from .market import Market
+from .order import Edit
+
+
+def check_change(edit: Edit, resting: pd.Series[Any], market: Market, limits: Limits) -> None:
+    """Hold a change against the order as it is, the market and the user's limits.
+
+    Parameters
+    ----------
+    edit
+        With exact numbers.
+    resting
+        The order's row of ``open_orders``.
+    market
+        Of its contract, as it is now.
+    limits
+        The user's own.
+
+    Raises
+    ------
+    OrderRefused
+        If nothing would change, the new size is filled already, the new price lies too far from the market on the
+        side where it costs, or the order would be worth more than the limit of one order.
+    """
+    changes = {name: getattr(edit, name) for name in ("size", "limit_price", "stop_price", "trailing_deviation")}
+    given = {name: value for name, value in changes.items() if value is not None}
+    if all(_is_same(resting.get(name, math.nan), value) for name, value in given.items()):
+        name, value = next(iter(given.items()))
+        raise OrderRefused(
+            f"{name}={plain(to_decimal(value))} is what the order has already",
+            field=name,
+            value=value,
+            rule="no_change",
+        )
+    filled = float(resting["filled_size"]) if not pd.isna(resting["filled_size"]) else 0.0
+    if edit.size is not None and float(edit.size) <= filled:
+        raise OrderRefused(
+            f"size={plain(to_decimal(edit.size))} counts what is filled, and that is {filled:,.10g} already: "
+            "cancel the order instead",
+            field="size",
+            value=edit.size,
+            rule="filled",
+        )
+    sign = 1 if resting["side"] == "buy" else -1
+    is_trigger = not pd.isna(resting["stop_price"])
+    price = edit.limit_price if edit.limit_price is not None else resting["limit_price"]
+    stop = edit.stop_price if edit.stop_price is not None else resting["stop_price"]
+    references = [float(stop)] if is_trigger else [market.mark, market.best(str(resting["side"]))]
+    known = [reference for reference in references if not math.isnan(reference)]
+    allowed = limits.price_deviation
+    if edit.limit_price is not None and allowed is not None and known:
+        edges = [reference * (1 + sign * allowed) for reference in known]
+        edge = min(edges) if sign > 0 else max(edges)
+        if sign * (float(edit.limit_price) - edge) > 1e-12 * edge:
+            nearest = round_to_step(edge, market.tick or to_decimal("1e-8"), "down" if sign > 0 else "up")
+            raise OrderRefused(
+                f"limit_price={plain(to_decimal(edit.limit_price))} is more than {allowed:.3g} (as a fraction) from "
+                f"the market on the side where it costs: up to {plain(nearest)} is allowed",
+                field="limit_price",
+                value=edit.limit_price,
+                rule="price_deviation",
+                suggestion=nearest,
+            )
+    if limits.order_notional is None or bool(resting["reduce_only"]):
+        return
+    size = float(edit.size) if edit.size is not None else float(resting["size"])
+    at = next((float(value) for value in (price, stop, market.mark) if not math.isnan(float(value))), math.nan)
+    worth = float(contracts.notional(size, at, inverse=market.inverse))
+    if worth > float(limits.order_notional):
+        raise OrderRefused(
+            f"the order would be worth {worth:,.2f} USD: your limit order_notional is "
+            f"{float(limits.order_notional):,.2f} USD",
+            field="size" if edit.size is not None else "limit_price",
+            value=edit.size if edit.size is not None else edit.limit_price,
+            rule="order_notional",
+        )
+
+
+def _is_same(now: Any, wanted: Any) -> bool:
+    return not pd.isna(now) and math.isclose(float(now), float(wanted), rel_tol=1e-12)

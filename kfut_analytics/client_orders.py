@@ -10,7 +10,7 @@ import pandas as pd
 
 from . import orders
 from .desk import Desk
-from .errors import ArgumentError, ReadOnlyError
+from .errors import ArgumentError, ConfigurationError, ReadOnlyError
 from .facts import read_market
 from .journal import Intent, Journal, Outcome
 from .limits import Limits
@@ -240,7 +240,11 @@ class OrderCalls:
 
     def _take_up(self) -> None:
         """Find out what became of whatever former processes left open, and tell."""
-        left = self._desk.journal.open_intents()
+        try:
+            left = self._desk.journal.open_intents()
+        except ConfigurationError as error:
+            _log.warning("%s", error)  # and again, as an error, when something is to be sent
+            return
         if not left:
             return
         found = {intent.number: outcome for intent, outcome in self._desk.resolve()}

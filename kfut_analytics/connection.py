@@ -12,7 +12,7 @@ from . import settings
 from .client import Client, Environment
 from .embedded import embedded_exchange
 from .errors import ArgumentError, AuthenticationError, ConfigurationError, CredentialsError, VenueError
-from .journal import Journal
+from .journal import Journal, in_memory
 from .limits import Limits
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def connect(
         limits=limits,
         open_journal=lambda: _journal(env, venue),
     )
-    if env == "live" and trading:
+    if trading and found is not None:
         client._take_up()
     return client
 
@@ -157,6 +157,9 @@ def _journal(env: str, venue: RestVenue, home: str | os.PathLike[str] | None = N
     try:
         identity = venue.identity()
     except VenueError as error:
+        if env == "paper":
+            _log.info("the paper exchange does not say which account this is; its journal is kept in memory: %s", error)
+            return in_memory()
         raise ConfigurationError(
             f"the exchange does not say which account this is, and without that there is no journal of its orders: "
             f"nothing is sent ({error})"

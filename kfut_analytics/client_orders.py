@@ -142,8 +142,8 @@ class OrderCalls:
             if cli_ord_id is not None or any(value is not None for value in changes.values()):
                 raise ArgumentError("edit() takes a whole Edit or single values, not both")
             return self._desk.edit(order_id)
-        ids = _ids("edit", order_id, cli_ord_id)
-        return self._desk.edit(Edit(*ids, **changes))  # type: ignore[arg-type]
+        edit = Edit(*_ids("edit", order_id, cli_ord_id), **changes)  # type: ignore[arg-type]
+        return self._desk.edit(edit)
 
     def cancel(self, order_id: str | OrderResult | None = None, *, cli_ord_id: str | None = None) -> CancelResult:
         """Cancel one order by the exchange's id, your own, or the result of placing it.
@@ -156,7 +156,8 @@ class OrderCalls:
             If the kernel was interrupted while the cancellation was on its way.
         """
         self._require_trading("cancel an order")
-        return self._desk.cancel(Cancel(*_ids("cancel", order_id, cli_ord_id)))
+        cancel = Cancel(*_ids("cancel", order_id, cli_ord_id))
+        return self._desk.cancel(cancel)
 
     def cancel_all(self, symbol: str | None = None) -> CancelResult:
         """Cancel all open orders, or those of one contract.

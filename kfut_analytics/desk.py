@@ -260,7 +260,7 @@ class Desk:
             outcome = Outcome("not_sent", getattr(error, "words", ""), str(error))
             self.journal.close(intent, outcome, "not taken")
             return outcome
-        if isinstance(error, ExchangeError) and orders.is_refusal(error):
+        if isinstance(error, ExchangeError) and not isinstance(error, RateLimitError) and orders.is_refusal(error):
             status = "not_found" if isinstance(error, NotFoundError) and intent.kind != "place" else "rejected"
             outcome = Outcome(status, error.words, f"Rejected. {orders.explain(error.words)}")
             self.journal.close(intent, outcome, "answered")

@@ -12,6 +12,7 @@ import pandas as pd
 
 from . import times
 from .errors import ArgumentError, ConfigurationError
+from .side_by_side import one_by_one
 
 if TYPE_CHECKING:
     import os
@@ -75,6 +76,7 @@ def recording(path: str | os.PathLike[str], *, again: bool = False) -> Iterator[
     recorder.register_matcher("order", _same_body)
     with ExitStack() as stack:
         stack.enter_context(times.frozen(now))
+        stack.enter_context(one_by_one())
         if replaying:
             from .rest.session import unsigned_requests
 
@@ -90,8 +92,8 @@ def recording(path: str | os.PathLike[str], *, again: bool = False) -> Iterator[
 
 
 def _same_body(first: Any, second: Any) -> None:
-    """Bodies are compared without the client's order id, which is a fresh one each time."""
-    bodies = [re.sub(rb"cliOrdId=[^&]*", b"", _bytes(request.body)) for request in (first, second)]
+    """Bodies are compared without the client's order id and the deadline, which are fresh ones each time."""
+    bodies = [re.sub(rb"(cliOrdId|[pP]rocessBefore)=[^&]*", b"", _bytes(request.body)) for request in (first, second)]
     assert bodies[0] == bodies[1], "different body"
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,19 @@ PARALLEL = 4
 
 _MOMENT = 0.2
 """Seconds between looks; an endless wait could not be interrupted on every system."""
+
+
+_one_by_one: list[bool] = []
+
+
+@contextmanager
+def one_by_one() -> Iterator[None]:
+    """Fetch one after the other: who records requests loses some of those that are under way at once."""
+    _one_by_one.append(True)
+    try:
+        yield
+    finally:
+        _one_by_one.pop()
 
 
 def fetch_each(symbols: Sequence[str], fetch: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
@@ -39,7 +53,7 @@ def fetch_each(symbols: Sequence[str], fetch: Callable[[str], pd.DataFrame]) -> 
     VenueError
         The first failure; ``partial`` holds the symbols that were complete and what the failed one had.
     """
-    pool = ThreadPoolExecutor(min(PARALLEL, len(symbols)), thread_name_prefix="kfut-fetch")
+    pool = ThreadPoolExecutor(1 if _one_by_one else min(PARALLEL, len(symbols)), thread_name_prefix="kfut-fetch")
     running = {symbol: pool.submit(fetch, symbol) for symbol in symbols}
     try:
         waiting = set(running.values())
@@ -82,7 +96,7 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
     Exception
         The first failure; who is still under way is not waited for.
     """
-    pool = ThreadPoolExecutor(len(calls), thread_name_prefix="kfut-fetch")
+    pool = ThreadPoolExecutor(1 if _one_by_one else len(calls), thread_name_prefix="kfut-fetch")
     try:
         running = [pool.submit(call) for call in calls]
         waiting = set(running)

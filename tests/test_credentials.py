@@ -189,7 +189,7 @@ def test_no_log_and_no_exception_holds_a_secret(replay: Replay, caplog: pytest.L
     with caplog.at_level(logging.DEBUG):
         with pytest.raises(errors.NotFoundError) as caught:
             client.accounts()
-        with pytest.raises(errors.NotFoundError):
+        with pytest.raises(errors.ConfigurationError):
             client.cancel_all()
     assert caplog.text
     assert not secrets_in(caplog.text)

@@ -38,6 +38,6 @@ def test_importing_loads_neither_charts_nor_widgets_nor_a_server() -> None:
 
 def test_every_error_is_one_of_ours_and_drawn_in_the_tree() -> None:
     kinds = [v for v in vars(kfut.errors).values() if isinstance(v, type) and issubclass(v, BaseException)]
-    apart = {kfut.errors.CredentialsWarning, kfut.errors.FetchInterrupted}
+    apart = {kfut.errors.CredentialsWarning, kfut.errors.FetchInterrupted, kfut.errors.OrderInterrupted}
     assert all(issubclass(kind, kfut.errors.KfutError) for kind in set(kinds) - apart)
     assert all(kind.__name__ in (kfut.errors.__doc__ or "") for kind in kinds)

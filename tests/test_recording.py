@@ -24,7 +24,7 @@ def test_an_order_replays_although_its_id_is_a_fresh_one(tmp_path: Path) -> None
         assert client.place(order) == placed
     missing = pytest.raises(errors.ArgumentError, match="holds no answer to GET")
     with missing, kfut.recording(path), kfut.connect(account="empty") as client:
-        client.open_orders()
+        client.fills()
 
 
 def test_a_session_replays_offline_without_a_key(tmp_path: Path) -> None:

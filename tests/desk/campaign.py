@@ -18,7 +18,7 @@ import pandas as pd
 import kfut_analytics as kfut
 from kfut_analytics import desk, errors, fate, orders
 from kfut_analytics.limits import Limits, Spent
-from kfut_analytics.orders import Cancel, Edit, Order
+from kfut_analytics.orders import Order
 from kfut_analytics.paper.engine.account import Account
 from kfut_analytics.paper.engine.exchange import Exchange
 from kfut_analytics.rest import budget, venue
@@ -131,7 +131,7 @@ class Facts:
             return self._market
 
 
-def trade(client: kfut.Client, intents: int, seed: int, threads: int, until: threading.Event | None = None) -> Counter[str]:
+def trade(client: kfut.Client, intents: int, seed: int, threads: int) -> Counter[str]:
     """Let several threads send so many intents together; what was raised."""
     facts = Facts(client)
     traders = [Trader(client, seed * 100 + number, facts) for number in range(threads)]
@@ -139,7 +139,7 @@ def trade(client: kfut.Client, intents: int, seed: int, threads: int, until: thr
     lock = threading.Lock()
 
     def work(trader: Trader) -> None:
-        while not (until is not None and until.is_set()):
+        while True:
             with lock:
                 if left[0] <= 0:
                     return

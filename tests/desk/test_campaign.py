@@ -16,7 +16,6 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 import kfut_analytics as kfut
@@ -44,7 +43,7 @@ def kill_children(server: PaperServer, home: Path, kills: int, seed: int) -> Non
         )
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
-        time.sleep(luck.uniform(0.2, 2.0))
+        time.sleep(luck.uniform(0.3, 3.0))
         child.kill()
         child.wait()
         child.stdout.close()
@@ -93,7 +92,7 @@ def test_journal_and_exchange_agree_on_every_intent(
     assert len(journal) >= INTENTS
     assert not journal["cli_ord_id"][journal["kind"] == "place"].duplicated().any()
     lost = journal["steps"].str.contains("no answer")
-    left = journal["steps"].str.count(";") == 1
+    left = ~journal["steps"].str.contains("answered|no answer|not taken")
     assert lost.sum() > INTENTS / 20
     if "KFUT_INTENT_REPORT" in os.environ:
         took = (journal["closed"] - journal["written"]).dt.total_seconds()
@@ -102,14 +101,13 @@ def test_journal_and_exchange_agree_on_every_intent(
             "intents": len(journal),
             "seconds": round(seconds, 1),
             "kinds": journal["kind"].value_counts().to_dict(),
-            "outcomes": journal.groupby(["kind", "status"]).size().rename(lambda x: str(x)).to_dict(),
+            "outcomes": (journal["kind"] + " " + journal["status"]).value_counts().to_dict(),
             "without a clear answer": int(lost.sum()),
             "fates of those": journal["status"][lost].value_counts().to_dict(),
-            "left by killed processes": int((left & journal["steps"].str.contains("found")).sum()),
-            "seconds until a lost fate was known, median and largest": [float(took[lost].median()), float(took[lost].max())],
+            "left by killed processes": int(left.sum()),
+            "seconds until a lost fate was known": {"median": took[lost].median(), "largest": took[lost].max()},
             "mishaps": {f"{kind}, processed {done}": n for (kind, done), n in sorted(mishaps.items())},
             "raised": dict(raised),
         }
-        report["outcomes"] = {" ".join(map(str, key)) if isinstance(key, tuple) else key: n for key, n in report["outcomes"].items()}
         with Path(os.environ["KFUT_INTENT_REPORT"]).open("a") as file:
             file.write(json.dumps(report, indent=1) + "\n")

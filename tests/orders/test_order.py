@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from kfut_analytics.errors import OrderRefused
 from kfut_analytics.orders import ORDER_TYPES, Cancel, Edit, Order, check, check_edit
-from kfut_analytics.rest.signing import encode
 from kfut_analytics.rest.order_params import order_params
+from kfut_analytics.rest.signing import encode
 
 from .facts import instrument
 

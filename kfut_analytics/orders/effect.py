@@ -93,22 +93,26 @@ def worst_price(order: Order, best: float, tick: Decimal | None = None) -> float
 
 
 def own_price(order: Order, signal: float) -> float:
-    """The price at which an order would fill after waiting: its limit, else its trigger price.
+    """The price at which an order would fill after waiting.
+
+    Its limit; that of a trigger order is its trigger price, unless its limit lies on the far side of that.
 
     Parameters
     ----------
     order
-        Of any type.
+        Of any type; NaN for one that does not wait.
     signal
         The price now of what its trigger watches; a trailing stop follows it.
     """
+    trigger, limit = trigger_price(order, signal), math.nan
     if order.limit_price is not None:
-        return float(order.limit_price)
-    trigger = trigger_price(order, signal)
-    if order.limit_offset is None:
-        return trigger
-    offset = float(order.limit_offset)
-    return trigger * (1 + offset / 100) if order.limit_offset_unit == "percent" else trigger + offset
+        limit = float(order.limit_price)
+    elif order.limit_offset is not None:
+        offset = float(order.limit_offset)
+        limit = trigger * (1 + offset / 100) if order.limit_offset_unit == "percent" else trigger + offset
+    if math.isnan(trigger) or math.isnan(limit):
+        return trigger if math.isnan(limit) else limit
+    return min(trigger, limit) if order.side == "buy" else max(trigger, limit)
 
 
 def trigger_price(order: Order, signal: float) -> float:

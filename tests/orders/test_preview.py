@@ -77,7 +77,9 @@ def test_the_trigger_of_a_trailing_stop_lies_behind_its_signal() -> None:
                    trigger_signal="mark", limit_offset=2, limit_offset_unit="percent")  # fmt: skip
     seen = preview(offset, market())
     assert seen.trigger_price == 105
-    assert seen.notional == pytest.approx(105 * 1.02)
+    assert seen.notional == pytest.approx(105), "its limit is only the worst price"
+    far = Order("PF_XBTUSD", "buy", 1, 103, "stp", 105)
+    assert preview(far, market()).notional == pytest.approx(103)
 
 
 def test_the_accounts_own_rates_count() -> None:

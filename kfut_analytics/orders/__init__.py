@@ -5,7 +5,7 @@ The venues import the types from here; the client and the order desk drive them.
 
 from .changes import check_change
 from .checks import check, check_edit
-from .effect import LOWEST_TIER, MAKER_FEE, TAKER_FEE, Fees, average_price, levels_taken, walk_book
+from .effect import LOWEST_TIER, MAKER_FEE, TAKER_FEE, Fees, Level, average_price, levels_of, levels_taken, walk_book
 from .estimate import examine, preview
 from .market import Market
 from .order import (
@@ -19,7 +19,7 @@ from .order import (
     Edit,
     Order,
 )
-from .preview import Level, Preview
+from .preview import Preview
 from .results import CancelResult, EditResult, OrderResult, OrderStatus
 from .sizing import corrected
 from .words import MARGIN_REASONS, REASONS, explain, is_refusal
@@ -28,5 +28,5 @@ __all__ = [
     "IMMEDIATE_TYPES", "LIMIT_TYPES", "LOWEST_TIER", "MAKER_FEE", "MARGIN_REASONS", "ORDER_TYPES", "REASONS",
     "STOP_PRICE_TYPES", "TAKER_FEE", "TRIGGER_TYPES", "UNITS", "Cancel", "CancelResult", "Edit", "EditResult", "Fees",
     "Level", "Market", "Order", "OrderResult", "OrderStatus", "Preview", "average_price", "check", "check_change",
-    "check_edit",    "corrected", "examine", "explain", "is_refusal", "levels_taken", "preview", "walk_book",
+    "check_edit", "corrected", "examine", "explain", "is_refusal", "levels_of", "levels_taken", "preview", "walk_book",
 ]  # fmt: skip

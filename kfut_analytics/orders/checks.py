@@ -55,15 +55,6 @@ def check(order: Order, instrument: pd.Series[Any]) -> Order:
         raise OrderRefused(f"{order.symbol} has expired", field="symbol", value=order.symbol, rule="expired")
     exact = {"size": order.contracts, **_exact_prices(order, instrument)}
     exact["size"] = _on_grid("size", order.contracts, _step(instrument, "size_step"))
-    largest = float(instrument.get("max_position_size", math.nan))
-    if float(exact["size"]) > largest:
-        raise OrderRefused(
-            f"size={plain(exact['size'])} exceeds the largest position of {order.symbol}, {largest:g} contracts",
-            field="size",
-            value=exact["size"],
-            rule="maximum_position",
-            suggestion=to_decimal(largest),
-        )
     return replace(order, **exact)  # type: ignore[arg-type]
 
 
@@ -381,7 +372,7 @@ def _check_margin(seen: Preview, market: Market) -> None:
 def is_liquidated_at_once(order: Order, market: Market, size: Decimal) -> bool:
     """Whether the pool of the contract falls to its maintenance margin by what fills at once, and did not before."""
     some = replace(order, size=size)
-    trades = effect.trades_at_once(some, market.leg, market.book, market.fees.taker)
+    trades = effect.trades_at_once(some, market.leg, market.levels(order.side), market.fees.taker)
     if not trades:
         return False
     after, _ = effect.carry_out(market.portfolio, some, market.leg, trades, 0.0)

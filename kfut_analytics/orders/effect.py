@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from ..contracts import FLEX, apply_fill, fee, round_to_step, to_decimal
@@ -17,6 +16,10 @@ from .order import IMMEDIATE_TYPES, TRIGGER_TYPES, Order
 
 MARKET_PROTECTION = Decimal("0.01")
 """A market order is an immediate-or-cancel order whose limit lies so far beyond the best price (api-facts 3B)."""
+
+
+_DUST = 1e-12
+"""Part of a size below which a difference is binary noise."""
 
 
 class Fees(NamedTuple):
@@ -40,6 +43,13 @@ class Trade(NamedTuple):
     rate: float
 
 
+class Level(NamedTuple):
+    """Contracts at one price of the book."""
+
+    size: float
+    price: float
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
     """What becomes of one order; ``filled`` and ``resting`` have the sign of its side."""
@@ -53,23 +63,39 @@ class Done:
     currency: str
 
 
-def levels_taken(order: Order, book: pd.DataFrame) -> pd.DataFrame:
-    """The levels of the book that would fill an order at once, best first: those rows with the size that it takes.
+def levels_of(book: pd.DataFrame, side: str) -> list[Level]:
+    """The levels that an order of a side would meet, best first."""
+    other = book[book["side"] == ("ask" if side == "buy" else "bid")]
+    return [Level(size, price) for size, price in zip(other["size"].tolist(), other["price"].tolist(), strict=True)]
+
+
+def levels_taken(order: Order, levels: Sequence[Level], size: float | None = None) -> list[Level]:
+    """The levels of the book that would fill an order at once, each with the size that it takes.
 
     Trigger and post orders take nothing at once; a limit price bounds the walk, and of a market order the exchange's
     protection; an order type that must fill whole (fok) takes nothing when the book is too thin.
+
+    Parameters
+    ----------
+    order
+        Of any type.
+    levels
+        What it would meet, best first (`levels_of`).
+    size
+        Contracts, where they are not those of the order.
     """
-    levels = book[book["side"] == ("ask" if order.side == "buy" else "bid")]
-    limit = worst_price(order, float(levels["price"].iloc[0]) if len(levels) else math.nan)
-    if order.order_type in TRIGGER_TYPES or order.order_type == "post" or not len(levels):
-        return levels.iloc[:0]
-    levels = levels[levels["price"] <= limit] if order.side == "buy" else levels[levels["price"] >= limit]
-    left = float(order.contracts) - (levels["cumulative_size"] - levels["size"])
-    taken = levels.assign(size=np.minimum(left.clip(lower=0.0), levels["size"]))
-    taken = taken[taken["size"] > 1e-12]
-    if order.order_type == "fok" and taken["size"].sum() < float(order.contracts) * (1 - 1e-12):
-        return taken.iloc[:0]
-    return taken
+    if order.order_type in TRIGGER_TYPES or order.order_type == "post" or not levels:
+        return []
+    left = whole = float(order.contracts) if size is None else size
+    limit = worst_price(order, levels[0].price)
+    taken = []
+    for level in levels:
+        if left <= _DUST * whole or order.sign * (level.price - limit) > 0:
+            break
+        if level.size > 0:
+            taken.append(Level(min(left, level.size), level.price))
+            left -= level.size
+    return [] if order.order_type == "fok" and left > _DUST * whole else taken
 
 
 def worst_price(order: Order, best: float, tick: Decimal | None = None) -> float:
@@ -130,10 +156,11 @@ def walk_book(order: Order, book: pd.DataFrame, *, inverse: bool) -> tuple[float
 
     No price where it fills nothing; see `levels_taken`.
     """
-    levels = levels_taken(order, book)
-    if not len(levels):
+    taken = levels_taken(order, levels_of(book, order.side))
+    if not taken:
         return 0.0, math.nan
-    return float(levels["size"].sum()), average_price(levels["size"], levels["price"], inverse=inverse)
+    sizes, prices = zip(*taken, strict=True)
+    return math.fsum(sizes), average_price(sizes, prices, inverse=inverse)
 
 
 def average_price(sizes: Iterable[float], prices: Iterable[float], *, inverse: bool) -> float:
@@ -156,13 +183,10 @@ def reducible(order: Order, leg: Leg) -> float:
     return max(0.0, -order.sign * float(leg.size))
 
 
-def trades_at_once(order: Order, leg: Leg, book: pd.DataFrame, rate: float = TAKER_FEE) -> list[Trade]:
+def trades_at_once(order: Order, leg: Leg, levels: Sequence[Level], rate: float = TAKER_FEE) -> list[Trade]:
     """What the book would fill at once, level by level."""
     size = wanted(order, leg)
-    if not size:
-        return []
-    levels = levels_taken(replace(order, size=size), book)
-    return [Trade(float(s), float(p), rate) for s, p in zip(levels["size"], levels["price"], strict=True)]
+    return [Trade(level.size, level.price, rate) for level in levels_taken(order, levels, size)] if size else []
 
 
 def resting(order: Order, leg: Leg, trades: Iterable[Trade]) -> float:
@@ -170,7 +194,7 @@ def resting(order: Order, leg: Leg, trades: Iterable[Trade]) -> float:
     if order.order_type in IMMEDIATE_TYPES:
         return 0.0
     left = wanted(order, leg) - sum(trade.size for trade in trades)
-    return left if left > 1e-12 else 0.0
+    return left if left > _DUST * float(order.contracts) else 0.0
 
 
 def carry_out(

@@ -13,7 +13,7 @@ from . import checks, effect
 from .effect import Trade
 from .market import Market
 from .order import TRIGGER_TYPES, Order
-from .preview import Level, Preview
+from .preview import Preview
 from .sizing import sized
 from .warnings import warnings_of
 
@@ -52,7 +52,7 @@ def preview(order: Order, market: Market) -> Preview:
     """
     order = checks.check(sized(order, market), market.instrument)
     leg, inverse = market.leg, market.inverse
-    trades = effect.trades_at_once(order, leg, market.book, market.fees.taker)
+    trades = effect.trades_at_once(order, leg, market.levels(order.side), market.fees.taker)
     left = effect.resting(order, leg, trades)
     accepted, _ = effect.carry_out(market.portfolio, order, leg, trades, left)
     price = effect.own_price(order, market.signal(order)) if left else math.nan
@@ -90,7 +90,7 @@ def preview(order: Order, market: Market) -> Preview:
         initial_margin_after=after[0],
         margin_currency=market.currency,
         available_margin=market.available_margin,
-        fills=tuple(Level(trade.size, trade.price) for trade in trades),
+        fills=tuple(effect.Level(trade.size, trade.price) for trade in trades),
         worst_price=effect.worst_price(order, market.best(order.side), market.tick),
         trigger_price=effect.trigger_price(order, market.signal(order)),
         slippage=slippage,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -12,7 +13,7 @@ import pandas as pd
 from .. import schema
 from ..contracts import FLEX, is_inverse, quote_currency, to_decimal
 from ..risk.portfolio import Leg, Portfolio, figures_of
-from .effect import LOWEST_TIER, Fees
+from .effect import LOWEST_TIER, Fees, Level, levels_of
 from .order import Order
 
 
@@ -21,7 +22,7 @@ def is_true(value: Any) -> bool:
     return not pd.isna(value) and bool(value)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Market:
     """What an order is judged by.
 
@@ -63,6 +64,9 @@ class Market:
     status: pd.Series[Any] | None = None
     open_orders: pd.DataFrame = field(default_factory=lambda: schema.OPEN_ORDERS.frame({}))
 
+    def __repr__(self) -> str:
+        return f"<facts of {self.symbol}, {self.env}, {self.time:%Y-%m-%d %H:%M:%S} UTC>"
+
     @property
     def symbol(self) -> str:
         """The contract."""
@@ -73,7 +77,7 @@ class Market:
         """Whether the contract is inverse."""
         return is_inverse(str(self.instrument["type"]))
 
-    @property
+    @cached_property
     def leg(self) -> Leg:
         """The contract as it is held and ordered now."""
         return next(leg for leg in self.portfolio.legs if leg.symbol == self.symbol)
@@ -98,12 +102,12 @@ class Market:
         """Currency of its prices and values."""
         return quote_currency(self.symbol)
 
-    @property
+    @cached_property
     def tick(self) -> Decimal | None:
         """Price step; None where it is not known."""
         return self._step("tick_size")
 
-    @property
+    @cached_property
     def step(self) -> Decimal | None:
         """Size step; None where it is not known."""
         return self._step("size_step")
@@ -123,7 +127,7 @@ class Market:
         value = self.ticker.get(name, math.nan)
         return math.nan if pd.isna(value) else float(value)
 
-    @property
+    @cached_property
     def mark(self) -> float:
         """Mark price."""
         return self.price("mark_price")
@@ -133,11 +137,18 @@ class Market:
         """Between bid and ask; NaN if one of them is missing."""
         return (self.best("sell") + self.best("buy")) / 2
 
+    def levels(self, side: str) -> list[Level]:
+        """The levels of the book that an order of a side would meet, best first."""
+        return self._levels[side]
+
+    @cached_property
+    def _levels(self) -> dict[str, list[Level]]:
+        return {side: levels_of(self.book, side) for side in ("buy", "sell")}
+
     def best(self, side: str) -> float:
         """The best price that an order of a side would meet, by the book, or by the ticker where that is empty."""
-        name = "ask" if side == "buy" else "bid"
-        levels = self.book[self.book["side"] == name]
-        return float(levels["price"].iloc[0]) if len(levels) else self.price(name)
+        levels = self._levels[side]
+        return levels[0].price if levels else self.price("ask" if side == "buy" else "bid")
 
     def signal(self, order: Order) -> float:
         """The price now of what the trigger of an order watches."""

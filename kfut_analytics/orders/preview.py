@@ -12,17 +12,10 @@ import pandas as pd
 
 from ..accounting.amounts import MONEY
 from ..contracts import to_decimal
+from .effect import Level
 from .market import Market
 from .order import Order
 from .preview_html import page
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """Contracts that would trade at one price."""
-
-    size: float
-    price: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ def worth(order: Order, market: Market, size: Decimal) -> float:
     if market.inverse:
         return float(size)
     some = replace(order, size=size, notional=None, margin_share=None)
-    trades = effect.trades_at_once(replace(some, reduce_only=False), market.leg, market.book)
+    trades = effect.levels_taken(some, market.levels(order.side))
     left = float(size) - sum(trade.size for trade in trades)
     price = effect.own_price(some, market.signal(some))
     if math.isnan(price):
@@ -112,7 +112,7 @@ def margin_left(order: Order, market: Market, size: Decimal) -> float:
     if math.isnan(price):
         price = effect.worst_price(some, market.best(order.side), market.tick)
     price = market.mark if math.isnan(price) else price
-    trades = effect.trades_at_once(some, leg, market.book)
+    trades = effect.levels_taken(some, market.levels(order.side))
     rest = many - sum(trade.size for trade in trades)
     made = _sum(contracts.pnl(order.sign * t.size, t.price, market.mark, inverse=market.inverse) for t in trades)
     value = _sum(contracts.fee(t.size, t.price, 1.0, inverse=market.inverse) for t in trades)
@@ -184,15 +184,17 @@ def _by_margin(order: Order, market: Market) -> Decimal:
             rule="margin_known",
         )
 
-    def fits(size: Decimal) -> bool:
+    def fits(size: Decimal, share: float = share) -> bool:
         return covered(order, market, size, share) and is_leverage_allowed(order, market, size)
 
     size = largest(market, fits, room(order, market))
     if size:
         return size
     available = market.available_margin
-    least = math.inf if available <= 0 else 1 - left / available
-    suggestion = round_to_step(least, _SHARE_STEP, "up") if least <= 1 - float(_SHARE_STEP) else None
+    least = round_to_step(1 - left / available, _SHARE_STEP, "up") if math.isfinite(left) and available > 0 else None
+    # One step of the share more where the rounding of the figures decides.
+    enough = (candidate for candidate in ([] if least is None else [least, least + _SHARE_STEP]) if candidate <= 1)
+    suggestion = next((c for c in enough if room(order, market) >= step and fits(step, float(c))), None)
     raise OrderRefused(
         f"margin_share={plain(to_decimal(order.margin_share or 0))} of {available:,.10g} {market.currency} is too "
         f"little for one size step of {order.symbol}",

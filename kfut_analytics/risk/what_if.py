@@ -184,7 +184,7 @@ def what_if(
         if symbol not in books:
             books[symbol] = book_of(symbol)
         leg = next((leg for leg in portfolio.legs if leg.symbol == symbol), None) or picture.leg(symbol)
-        trades = effect.trades_at_once(exact, leg, books[symbol])
+        trades = effect.trades_at_once(exact, leg, effect.levels_of(books[symbol], exact.side))
         books[symbol] = _left_of(books[symbol], trades, exact.side)
         resting = effect.resting(exact, leg, trades)
         if filled and resting:

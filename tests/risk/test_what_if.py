@@ -114,7 +114,10 @@ def test_what_the_exchange_would_refuse_is_said(stage):
     stage.give("flex", "usd", 1_000.0)
     much = stage.margin().what_if(kfut.Order("PF_XBTUSD", "buy", 2))
     assert much.notes() == ["Wallet flex: the margin would not suffice; the exchange would refuse an order."]
-    assert stage.client.place(kfut.Order("PF_XBTUSD", "buy", 2)).reason == "insufficientAvailableFunds"
+    params = {"orderType": "mkt", "symbol": "PF_XBTUSD", "side": "buy", "size": 2}
+    assert stage.client._venue.call("sendorder", **params)["sendStatus"]["status"] == "insufficientAvailableFunds"
+    with pytest.raises(OrderRefused, match="more margin than there is"):
+        stage.client.place(kfut.Order("PF_XBTUSD", "buy", 2))
     nothing = stage.margin().what_if(kfut.Order("PF_XBTUSD", "sell", 1, reduce_only=True))
     assert nothing.notes() == ["Nothing would become of the order to sell 1 PF_XBTUSD market reduce-only."]
     assert nothing.usage()["change"].abs().max() == 0

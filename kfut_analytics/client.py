@@ -450,8 +450,7 @@ class Client(OrderCalls):
         The paper accounts ``demo`` and ``empty`` live until the kernel ends.
         """
         self._closed = True
-        if "_desk" in self.__dict__:
-            self._desk.close()
+        self._leave()
         self._venue.close()
         if self._on_close is not None:
             self._on_close(self)

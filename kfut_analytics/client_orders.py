@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import pandas as pd
@@ -12,6 +14,9 @@ from . import orders
 from .desk import Desk
 from .errors import ArgumentError, ConfigurationError, ReadOnlyError
 from .facts import read_market
+from .guards.bracket import Bracket, Brackets, exits_of
+from .guards.dead_man import DeadManSwitch
+from .guards.kill import KillReport, kill
 from .journal import Intent, Journal, Outcome
 from .limits import Limits
 from .orders import Cancel, CancelResult, Edit, EditResult, Market, Order, OrderResult, Preview
@@ -37,6 +42,7 @@ class OrderCalls:
     _venue: Venue
     _rules: Rules
     _open_journal: Callable[[], Journal]
+    _switch: DeadManSwitch | None = None
 
     @cached_property
     def _desk(self) -> Desk:
@@ -203,6 +209,133 @@ class OrderCalls:
                 raise ArgumentError(f"{instruction!r} is no instruction: give kfut.Order, kfut.Edit or kfut.Cancel")
         return self._desk.batch(instructions)
 
+    # ---- guards ------------------------------------------------------------------------------------------------
+
+    def dead_man_switch(self, timeout: int = 60) -> DeadManSwitch:
+        """The dead man's switch of this client; it is not armed before ``.arm()``, or a ``with`` block, says so.
+
+        Armed, it lets the exchange cancel all orders of the account once it hears nothing for ``timeout`` seconds,
+        and keeps it waiting while this kernel lives. The exchange has one such switch per account.
+
+        Raises
+        ------
+        ReadOnlyError
+            If the client was opened without ``trading=True``.
+        ArgumentError
+            If the timeout makes no sense, or the switch is armed with another one.
+        """
+        self._require_trading("arm a dead man's switch")
+        switch = self._switch
+        if switch is None or (switch.timeout != timeout and not switch.armed):
+            switch = self._switch = DeadManSwitch(self._venue, self._desk.journal, self._desk.session, timeout)
+        elif switch.timeout != timeout:
+            raise ArgumentError(f"timeout={timeout!r}: the switch is armed with {switch.timeout} s; disarm it first")
+        return switch
+
+    def bracket(
+        self,
+        entry: Order | Preview,
+        *,
+        take_profit: Order | Number | None = None,
+        stop: Order | Number | None = None,
+        stop_signal: str = "mark",
+    ) -> Bracket:
+        """Send an entry with a take-profit and a stop, of which one cancels the other while this kernel lives.
+
+        Exits are placed for what the entry has filled, may only reduce the position, and close it at the market
+        unless they are orders of your own. What happens when the kernel ends is told in
+        ``kfut_analytics.guards.bracket``; the next client says which brackets nobody watches.
+
+        Parameters
+        ----------
+        entry
+            The order that opens the position, or its preview.
+        take_profit, stop
+            Trigger prices, or orders; at least one of them.
+        stop_signal
+            Price that triggers the exits: ``mark``, ``index`` or ``last``.
+
+        Raises
+        ------
+        ReadOnlyError
+            If the client was opened without ``trading=True``.
+        OrderRefused
+            If entry or exits break a rule; nothing was sent.
+        """
+        self._require_trading("send a bracket")
+        seen = self._desk.examined(entry)
+        bracket_id = str(uuid.uuid4())
+        exits = exits_of(seen.order, take_profit, stop, stop_signal=stop_signal, reference=seen.mark_price)
+        for order in exits.values():
+            orders.check(order, self._rules.instrument(order.symbol))
+        bracket = Bracket(bracket_id, seen.order, exits)
+        named = replace(seen, order=replace(seen.order, cli_ord_id=bracket.entry_id()))
+        return self._brackets.open(bracket, named)
+
+    def brackets(self) -> list[Bracket]:
+        """Brackets of this client, and those of former kernels that nobody watches."""
+        return self._brackets.all()
+
+    def watch_brackets(self) -> list[Bracket]:
+        """Take up the brackets that a former kernel has left; those that are watched from now on.
+
+        Raises
+        ------
+        ReadOnlyError
+            If the client was opened without ``trading=True``.
+        """
+        self._require_trading("watch brackets")
+        return self._brackets.take_up()
+
+    def cancel_bracket(self, bracket: Bracket) -> None:
+        """Cancel what is open of a bracket and watch it no more; a position that it has opened stays."""
+        self._require_trading("cancel a bracket")
+        self._brackets.cancel(bracket)
+
+    @cached_property
+    def _brackets(self) -> Brackets:
+        return Brackets(self._desk, self._venue, self._desk.journal)
+
+    def kill(self, *, flatten: bool = False) -> KillReport:
+        """Cancel all orders, close all positions if asked, and refuse new orders until `unlock`.
+
+        Goes on with the rest when a part fails, and tells. Brackets are no longer watched; a dead man's switch stays
+        as it is, as it is the last thing that helps where cancelling failed.
+
+        Parameters
+        ----------
+        flatten
+            Whether positions are closed, by market orders that may only reduce them.
+
+        Raises
+        ------
+        ReadOnlyError
+            If the client was opened without ``trading=True``.
+        """
+        self._require_trading("use the kill switch")
+        self._brackets.leave("the kill switch was used")
+        return kill(self._desk, self._venue, flatten=flatten)
+
+    @property
+    def locked(self) -> bool:
+        """Whether the kill switch was used, so that only reducing orders and cancellations go out."""
+        return self._desk.locked
+
+    def unlock(self) -> None:
+        """Let orders out again after the kill switch."""
+        self._desk.locked = False
+
+    def _leave(self) -> None:
+        """The client is closed: nothing is looked after any more, and what that means is told."""
+        if "_brackets" in self.__dict__:
+            self._brackets.leave("the client is closed")
+        if self._switch is not None:
+            self._switch.abandon()
+        if "_desk" in self.__dict__:
+            self._desk.close()
+
+    # ---- what became of it -------------------------------------------------------------------------------------
+
     def order_status(self, order_ids: Sequence[str] = (), *, cli_ord_ids: Sequence[str] = ()) -> pd.DataFrame:
         """Status of orders that are open or were closed within the last few seconds, by either kind of id.
 
@@ -246,6 +379,12 @@ class OrderCalls:
         except ConfigurationError as error:
             _log.warning("%s", error)  # and again, as an error, when something is to be sent
             return
+        for intent in self._brackets.unwatched():
+            _log.warning(
+                "a bracket of a former session in %s is watched by nobody: client.watch_brackets() takes it up (%s)",
+                intent.symbol,
+                intent.cli_ord_id,
+            )
         if not left:
             return
         found = {intent.number: outcome for intent, outcome in self._desk.resolve()}

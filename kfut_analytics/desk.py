@@ -75,6 +75,13 @@ class Desk:
         The user's own limits.
     read_market
         Reads what an order in a contract is judged by.
+
+    Attributes
+    ----------
+    session
+        Tells what this client sends from what others do, in the journal.
+    locked
+        Whether only orders that reduce a position, and cancellations, are let through: the kill switch was used.
     """
 
     def __init__(
@@ -83,7 +90,8 @@ class Desk:
         self._venue = venue
         self._rules = rules
         self.journal = journal
-        self._session = uuid.uuid4().hex
+        self.session = uuid.uuid4().hex
+        self.locked = False
         self._limits = limits
         self._read_market = read_market
         self._resolver = _Resolver(self)
@@ -92,19 +100,22 @@ class Desk:
 
     def place(self, stated: Order | Preview) -> OrderResult:
         """Send an order; see `Client.place`."""
-        seen = self._examined(stated)
+        seen = self.examined(stated)
         order = replace(seen.order, cli_ord_id=seen.order.cli_ord_id or str(uuid.uuid4()))
         intent = self._write_order(order, seen)
         result = self._carry_out(intent, partial(self._venue.place, order, intent.deadline), OrderResult)
         return _with_margin_figures(result, seen)
 
-    def _examined(self, stated: Order | Preview) -> Preview:
+    def examined(self, stated: Order | Preview) -> Preview:
+        """An order with the facts it is judged by: those of a fresh preview, else read now."""
         if isinstance(stated, Preview) and stated.market is not None and stated.age <= FRESH:
             return stated
         order = stated.order if isinstance(stated, Preview) else stated
-        return orders.examine(order, self._read_market(order.symbol), self._limits, self.journal.spent(self._session))
+        return orders.examine(order, self._read_market(order.symbol), self._limits, self.journal.spent(self.session))
 
     def _write_order(self, order: Order, seen: Preview) -> Intent:
+        if not order.reduce_only:
+            self._require_unlocked("order", order.symbol)
         notional = Decimal(0) if order.reduce_only else to_decimal(seen.notional)
 
         def allow(spent: Spent) -> None:
@@ -145,7 +156,13 @@ class Desk:
         intent = self._write_edit(exact, symbol)
         return self._carry_out(intent, partial(self._venue.edit, exact, intent.deadline), EditResult)
 
+    def _require_unlocked(self, what: str, name: str) -> None:
+        if self.locked:
+            message = f"the kill switch was used: no new {what} goes out until client.unlock()"
+            raise OrderRefused(message, field="symbol", value=name, rule="locked")
+
     def _write_edit(self, exact: Edit, symbol: str) -> Intent:
+        self._require_unlocked("change", symbol)
         ids = {"cli_ord_id": exact.cli_ord_id or "", "order_id": exact.order_id or ""}
         return self._write("edit", _details(exact), exact.time_to_live, symbol=symbol, **ids)
 
@@ -202,7 +219,7 @@ class Desk:
             case Cancel():
                 return instruction, partial(self._write_cancel, instruction)
             case _:
-                seen = self._examined(instruction)
+                seen = self.examined(instruction)
                 order = replace(seen.order, cli_ord_id=seen.order.cli_ord_id or str(uuid.uuid4()))
                 return order, partial(self._write_order, order, seen)
 
@@ -216,7 +233,7 @@ class Desk:
         now = clock.now()
         seconds = TIME_TO_LIVE if time_to_live is None else time_to_live
         deadline = None if math.isinf(seconds) else now + pd.Timedelta(seconds=seconds * clock.rate)
-        return self.journal.write(self._session, kind, details, sent_time=now, deadline=deadline, **named)
+        return self.journal.write(self.session, kind, details, sent_time=now, deadline=deadline, **named)
 
     def _carry_out(self, intent: Intent, send: Callable[[], Result], kind: type[Result]) -> Result:
         errand = _Errand(partial(self._run, intent, send, kind), f"kfut-order-{intent.number}")

@@ -266,11 +266,15 @@ class Journal:
         names = ("status", "reason", "message", "order_id", "filled_size", "average_price", "fee")
         return None if row["status"] == OPEN else Outcome(*(row[name] for name in names))
 
-    def open_intents(self) -> list[Intent]:
-        """Everything whose fate is not known, oldest first; of former processes and of others, too."""
+    def open_intents(self, *kinds: Kind) -> list[Intent]:
+        """Everything of these kinds whose fate is not known, oldest first; of former processes and of others, too.
+
+        Without a kind: whatever was sent to the exchange as one request. A bracket is no request.
+        """
+        wanted = kinds or ("place", "edit", "cancel", "cancel_all")
         with self._lock:
             rows = self._connection.execute(f"SELECT * FROM intents WHERE status = '{OPEN}' ORDER BY number")
-            return [self._intent(row) for row in rows.fetchall()]
+            return [self._intent(row) for row in rows.fetchall() if row["kind"] in wanted]
 
     def placed(self, cli_ord_id: str) -> Intent | None:
         """The order of a client id, if it is in the journal."""

@@ -58,7 +58,7 @@ class Trader:
         self.open: list[str] = []
 
     def act(self) -> int:
-        """Send something; how many intents it was."""
+        """Send something; how many intents it was. What was refused before it was written down is none."""
         kind = self.luck.choices(["place", "edit", "cancel", "batch"], [70, 12, 12, 6])[0]
         try:
             if kind == "edit" and self.open:
@@ -66,7 +66,7 @@ class Trader:
             elif kind == "cancel" and self.open:
                 self.client.cancel(cli_ord_id=self.open.pop(self.luck.randrange(len(self.open))))
             elif kind == "batch":
-                seen = [self.client._desk._examined(self._previewed()) for _ in range(3)]
+                seen = [self.client._desk.examined(self._previewed()) for _ in range(3)]
                 results = self.client.batch(seen)
                 self.open += [r.cli_ord_id for r in results if r.status == "placed" and isinstance(r, kfut.OrderResult)]
                 return 3
@@ -77,7 +77,7 @@ class Trader:
             return 1
         except (errors.VenueError, errors.OrderRefused) as error:
             self.raised[type(error).__name__] += 1
-            return 1
+            return 0
 
     def _previewed(self) -> orders.Preview:
         """An order with the facts of a moment ago: what is tried here is what comes after the checks."""

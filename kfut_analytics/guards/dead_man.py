@@ -1,0 +1,215 @@
+"""The dead man's switch: the exchange cancels all orders unless it hears from this kernel again in time.
+
+Whoever arms it asks the exchange for that with a timeout, and this room asks again every quarter of it. Asking twice
+does no harm, so a request that failed is simply made again while there is time: it is the one write that is repeated.
+Once this kernel is silent (it ended, it hangs, the network is gone), the exchange acts by itself.
+"""
+
+from __future__ import annotations
+
+import html
+import logging
+import threading
+import weakref
+from collections.abc import Callable
+from types import TracebackType
+from typing import Literal
+
+import pandas as pd
+
+from ..errors import ArgumentError, ConfigurationError, KfutError, VenueError
+from ..journal import Journal, Outcome
+from ..venue import Venue
+
+_log = logging.getLogger("kfut_analytics.guards")
+
+SHORTEST, LONGEST = 10, 3600
+"""Seconds of a timeout: below, one slow answer would fire it; above, it protects nobody."""
+
+_AGAIN = 1.0
+"""Seconds after which a renewal that failed is tried again."""
+
+State = Literal["disarmed", "armed", "fired"]
+
+
+class DeadManSwitch:
+    """Cancels all orders of the account if this kernel falls silent; made by `Client.dead_man_switch`.
+
+    It is not armed before `arm` is called, or its ``with`` block entered, and it stays armed until `disarm`, or the
+    block's end, has been confirmed by the exchange.
+
+    Parameters
+    ----------
+    venue, journal
+        The exchange, and where arming and disarming are written down.
+    timeout
+        Seconds of silence after which the exchange cancels all orders.
+
+    Attributes
+    ----------
+    timeout
+        As above.
+    trouble
+        What went wrong with the last renewal, empty if nothing did.
+    """
+
+    def __init__(self, venue: Venue, journal: Journal, session: str, timeout: int) -> None:
+        if isinstance(timeout, bool) or not isinstance(timeout, int) or not SHORTEST <= timeout <= LONGEST:
+            hint = "; to end it, call disarm()" if timeout == 0 else ""
+            raise ArgumentError(f"timeout={timeout!r}: give whole seconds from {SHORTEST} to {LONGEST}{hint}")
+        self.timeout = timeout
+        self.trouble = ""
+        self._venue = venue
+        self._journal = journal
+        self._session = session
+        self._lock = threading.RLock()
+        self._state: State = "disarmed"
+        self._fires: pd.Timestamp | None = None
+        self._stop = threading.Event()
+        self._listeners: list[Callable[[], None]] = []
+
+    @property
+    def state(self) -> State:
+        """``disarmed``, ``armed`` or ``fired``: its time passed without a renewal that succeeded."""
+        with self._lock:
+            if self._state == "armed" and self._fires is not None and self._venue.clock.now() >= self._fires:
+                self._state = "fired"
+            return self._state
+
+    @property
+    def armed(self) -> bool:
+        """Whether the exchange will cancel all orders if it hears nothing."""
+        return self.state == "armed"
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until it fires unless it is renewed, by the exchange's clock; NaN while it is not armed."""
+        with self._lock:
+            if not self.armed or self._fires is None:
+                return float("nan")
+            return (self._fires - self._venue.clock.now()).total_seconds() / self._venue.clock.rate
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call, on any thread, whenever it is armed, renewed, disarmed, fires or has trouble."""
+        self._listeners.append(callback)
+
+    def arm(self) -> DeadManSwitch:
+        """Ask the exchange to cancel all orders once it hears nothing for ``timeout`` seconds, and keep asking.
+
+        Raises
+        ------
+        VenueError
+            If the exchange did not confirm it; it may be armed nevertheless, and fires then unless it is disarmed.
+        """
+        with self._lock:
+            if self.armed:
+                return self
+            self._renew()
+            self._state = "armed"
+            self._stop = threading.Event()
+            self._note("armed", f"for {self.timeout} s")
+        beat = threading.Thread(target=_keep, args=(weakref.ref(self), self._stop), name="kfut-dead-man", daemon=True)
+        beat.start()
+        self._tell()
+        return self
+
+    def disarm(self) -> None:
+        """End it; when this returns, the exchange has confirmed that it will not fire.
+
+        Raises
+        ------
+        VenueError
+            If the exchange did not confirm it: it may fire. Call again.
+        """
+        self._stop.set()
+        with self._lock:
+            fires = self._venue.cancel_all_after(0)
+            if fires is not None:
+                raise ConfigurationError(f"the exchange says that it still fires at {fires:%H:%M:%S} UTC: disarm again")
+            self._state, self._fires, self.trouble = "disarmed", None, ""
+            self._note("disarmed", "confirmed")
+        self._tell()
+
+    def abandon(self) -> None:
+        """Stop renewing without disarming: the client is closed, and the exchange will act."""
+        if not self.armed:
+            return
+        self._stop.set()
+        self._trouble_is(f"no longer renewed because the client is closed: it fires at {self._fires:%H:%M:%S} UTC")
+
+    def beat(self) -> float | None:
+        """Renew once; seconds until the next time, None if there is none."""
+        with self._lock:
+            if self.state != "armed":
+                if self._state == "fired":
+                    self._note("fired", self.trouble)
+                    self._trouble_is("it has fired: the exchange has cancelled all orders. Arm it again")
+                return None
+        try:
+            self._renew()
+        except KfutError as error:
+            self._trouble_is(f"it could not be renewed ({error}) and fires in {self.remaining:.0f} s unless it can")
+            return _AGAIN
+        with self._lock:
+            self.trouble = ""
+        self._tell()
+        return self.timeout / 4 / self._venue.clock.rate
+
+    def _renew(self) -> None:
+        fires = self._venue.cancel_all_after(self.timeout)
+        if fires is None:
+            raise VenueError("the exchange answered as if the switch were disarmed")
+        with self._lock:
+            self._fires = fires
+
+    def _trouble_is(self, text: str) -> None:
+        with self._lock:
+            self.trouble = text
+        _log.error("dead man's switch: %s", text)
+        self._tell()
+
+    def _note(self, word: str, detail: str) -> None:
+        now = self._venue.clock.now()
+        intent = self._journal.write(self._session, "dead_man", {"timeout": self.timeout}, sent_time=now, deadline=None)
+        self._journal.close(intent, Outcome(word, message=detail), word)
+
+    def _tell(self) -> None:
+        for listener in list(self._listeners):
+            try:
+                listener()
+            except Exception:
+                _log.exception("a listener of the dead man's switch failed")
+
+    def __enter__(self) -> DeadManSwitch:
+        return self.arm()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.disarm()
+
+    def __repr__(self) -> str:
+        words = {
+            "disarmed": "disarmed",
+            "armed": f"ARMED, fires in {self.remaining:.0f} s unless renewed",
+            "fired": "FIRED",
+        }
+        return (
+            f"<dead man's switch of {self.timeout} s: {words[self.state]}{f'; {self.trouble}' if self.trouble else ''}>"
+        )
+
+    def _repr_html_(self) -> str:
+        return f"<code>{html.escape(repr(self))}</code>"
+
+
+def _keep(reference: weakref.ref[DeadManSwitch], stop: threading.Event) -> None:
+    """Renew while the switch and the kernel live; a switch that nobody holds any more is not renewed."""
+    switch = reference()
+    pause: float | None = None if switch is None else switch.timeout / 4
+    del switch
+    while pause is not None and not stop.wait(pause):
+        switch = reference()
+        if switch is None or not threading.main_thread().is_alive():
+            return
+        pause = switch.beat()
+        del switch

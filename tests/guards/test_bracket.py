@@ -1,0 +1,138 @@
+"""Brackets: exits stand for what is filled, one cancels the other, and nobody is left without knowing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import kfut_analytics as kfut
+from kfut_analytics import errors
+from kfut_analytics.guards.bracket import Bracket
+
+SYMBOL = "PF_XBTUSD"
+
+
+def move(stage: Any, price: float, seconds: float = 10.0) -> None:
+    """Let the market go to a price."""
+    stage.move(seconds, XBT=price)
+
+
+def look(stage: Any, bracket: Bracket) -> Bracket:
+    stage.client._brackets._look_at(bracket)
+    return bracket
+
+
+def resting(stage: Any) -> dict[str, float]:
+    return {
+        order.cli_ord_id.rsplit("-", 2)[-2] if order.is_trigger else "entry": order.remaining
+        for order in stage.account.orders.values()
+    }
+
+
+def opened(stage: Any, **options: Any) -> Bracket:
+    order = kfut.Order(SYMBOL, "buy", "0.5")
+    return stage.client.bracket(order, **({"take_profit": 82_000, "stop": 78_000} | options))
+
+
+def test_exits_stand_for_what_the_entry_has_filled(stage: Any) -> None:
+    bracket = opened(stage)
+    assert bracket.result is not None
+    assert bracket.result.status == "filled"
+    assert resting(stage) == {"take_profit": 0.5, "stop": 0.5}
+    assert all(order.reduce_only for order in stage.account.orders.values())
+    assert (bracket.state, bracket.filled, bracket.closed, bracket.watched) == ("protected", 0.5, 0.0, True)
+
+
+@pytest.mark.parametrize(("price", "left"), [(82_500, "stop"), (77_500, "take_profit")])
+def test_one_cancels_the_other(price: float, left: str, stage: Any) -> None:
+    bracket = opened(stage)
+    move(stage, price)
+    assert set(resting(stage)) == {left}
+    look(stage, bracket)
+    assert resting(stage) == {}
+    assert stage.account.positions == {}
+    assert (bracket.state, bracket.closed, bracket.trouble) == ("done", 0.5, "")
+
+
+def test_nothing_is_placed_before_the_entry_fills(stage: Any) -> None:
+    entry = kfut.Order(SYMBOL, "buy", "0.5", limit_price=79_000)
+    bracket = stage.client.bracket(entry, take_profit=82_000, stop=78_000)
+    assert resting(stage) == {"entry": 0.5}
+    assert bracket.state == "entering"
+
+
+def test_exits_follow_the_entrys_fills(stage: Any) -> None:
+    stage.market.depth = 8_000.0  # a level of a tenth of a contract: the entry fills in parts
+    entry = kfut.Order(SYMBOL, "buy", "0.5", limit_price=80_002)
+    bracket = stage.client.bracket(entry, take_profit=82_000, stop=78_000)
+    sizes = []
+    for _ in range(4):
+        filled = sum(fill.size for fill in stage.account.fills)
+        sizes.append(filled)
+        assert resting(stage)["stop"] == resting(stage)["take_profit"] == pytest.approx(filled)
+        move(stage, 80_000)
+        look(stage, bracket)
+    assert 0 < sizes[0] < sizes[-1]
+
+
+def test_an_entry_that_is_cancelled_unfilled_ends_it(stage: Any) -> None:
+    bracket = stage.client.bracket(kfut.Order(SYMBOL, "buy", "0.5", limit_price=70_000), stop=69_000)
+    stage.client.cancel(cli_ord_id=bracket.entry_id())
+    assert look(stage, bracket).state == "cancelled"
+    assert resting(stage) == {}
+
+
+def test_a_position_closed_by_hand_takes_the_exits_with_it(stage: Any) -> None:
+    bracket = opened(stage)
+    stage.client.place(kfut.Order(SYMBOL, "sell", "0.5", reduce_only=True))
+    look(stage, bracket)
+    assert (bracket.state, resting(stage)) == ("done", {})
+    assert "closed by something else" in bracket.trouble
+
+
+def test_a_stop_that_is_rejected_is_told_at_once(stage: Any, caplog: pytest.LogCaptureFixture) -> None:
+    entry = kfut.Order(SYMBOL, "buy", "0.5", limit_price=79_000)
+    bracket = stage.client.bracket(entry, stop=78_500)
+    # The market falls through entry and stop before anybody looks.
+    move(stage, 78_000)
+    look(stage, bracket)
+    assert bracket.state == "unprotected"
+    assert "the position is open without it" in bracket.trouble
+    assert "the position is open without it" in caplog.text
+
+
+def test_a_bracket_of_a_former_kernel_is_taken_up(stage: Any) -> None:
+    bracket = opened(stage)
+    stage.client._brackets.leave("the kernel has ended")
+    stage.client.__dict__.pop("_brackets")
+    (known,) = stage.client.brackets()
+    assert "NOT WATCHED" in repr(known)
+    (taken,) = stage.client.watch_brackets()
+    assert (taken.bracket_id, taken.filled, taken.state) == (bracket.bracket_id, 0.5, "protected")
+    assert resting(stage) == {"take_profit": 0.5, "stop": 0.5}
+    move(stage, 77_500)
+    assert look(stage, taken).state == "done"
+    assert resting(stage) == {}
+    assert stage.client.brackets() == [taken]
+
+
+@pytest.mark.parametrize(
+    ("exits", "field"),
+    [({"take_profit": 79_000}, "take_profit"), ({"stop": 81_000}, "stop"), ({}, "stop"),
+     ({"stop": kfut.Order(SYMBOL, "buy", 1)}, "stop")],
+)  # fmt: skip
+def test_exits_that_make_no_sense_are_refused_before_anything_is_sent(
+    exits: dict[str, Any], field: str, stage: Any
+) -> None:
+    with pytest.raises(errors.OrderRefused) as caught:
+        stage.client.bracket(kfut.Order(SYMBOL, "buy", "0.5"), **exits)
+    assert caught.value.field == field
+    assert stage.account.fills == []
+
+
+def test_cancelling_a_bracket_cancels_its_orders_and_leaves_the_position(stage: Any) -> None:
+    bracket = opened(stage)
+    stage.client.cancel_bracket(bracket)
+    assert (bracket.state, resting(stage)) == ("done", {})
+    assert stage.account.positions[SYMBOL].size == 0.5

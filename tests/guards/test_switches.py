@@ -1,0 +1,131 @@
+"""The dead man's switch fires when nobody renews it and not otherwise; the kill switch goes on whatever fails."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+import kfut_analytics as kfut
+from kfut_analytics import errors
+
+SYMBOL = "PF_XBTUSD"
+
+
+@pytest.fixture
+def order(stage: Any) -> kfut.OrderResult:
+    return stage.client.place(kfut.Order(SYMBOL, "buy", "0.1", limit_price=79_000))
+
+
+def pass_time(stage: Any, seconds: float) -> None:
+    stage.exchange.advance(seconds)
+
+
+def test_it_is_armed_by_nothing_but_arm(stage: Any, order: kfut.OrderResult) -> None:
+    switch = stage.client.dead_man_switch(timeout=60)
+    assert stage.account.cancel_at is None
+    assert switch.state == "disarmed"
+    switch.arm()
+    assert stage.account.cancel_at == pytest.approx(stage.exchange.now + 60)
+    assert switch.remaining == pytest.approx(60, abs=2)
+    assert "ARMED" in repr(switch)
+    switch.disarm()
+    assert stage.account.cancel_at is None
+
+
+def test_renewed_it_does_not_fire_and_silent_it_does(stage: Any, order: kfut.OrderResult) -> None:
+    switch = stage.client.dead_man_switch(timeout=20).arm()
+    for _ in range(4):
+        pass_time(stage, 15)
+        assert switch.beat() == 5
+    assert len(stage.account.orders) == 1
+    pass_time(stage, 21)
+    assert stage.account.orders == {}
+    assert switch.beat() is not None or switch.state == "fired"
+
+
+def test_a_renewal_that_fails_is_told_and_tried_again(stage: Any, order: kfut.OrderResult) -> None:
+    switch = stage.client.dead_man_switch(timeout=60).arm()
+    told: list[str] = []
+    switch.on_change(lambda: told.append(switch.trouble))
+    stage.server.faults.plan("cancelallordersafter", "http-503")
+    pass_time(stage, 15)
+    assert switch.beat() == 1.0
+    assert "could not be renewed" in told[-1]
+    assert switch.beat() == 15
+    assert (switch.trouble, told[-1]) == ("", "")
+    switch.disarm()
+
+
+def test_its_thread_renews_it_by_itself() -> None:
+    with kfut.paper.start(account="empty") as server:
+        keys = {"api_key": server.api_key, "api_secret": server.api_secret}
+        with kfut.connect("paper", base_url=server.base_url, trading=True, **keys) as client:
+            switch = client.dead_man_switch(timeout=10)
+            object.__setattr__(switch, "timeout", 2)  # shorter than a person may choose, so that the test is short
+            with switch:
+                account = server.exchange.accounts["empty"]
+                first = account.cancel_at
+                time.sleep(1.3)
+                assert first is not None
+                assert account.cancel_at is not None
+                assert account.cancel_at > first + 0.9
+            assert account.cancel_at is None
+
+
+def test_a_closed_client_says_that_it_will_fire(stage: Any, order: kfut.OrderResult, caplog: Any) -> None:
+    stage.client.dead_man_switch(timeout=60).arm()
+    stage.client.close()
+    assert "no longer renewed because the client is closed" in caplog.text
+    pass_time(stage, 61)
+    assert stage.account.orders == {}
+
+
+@pytest.mark.parametrize("timeout", [0, 5, 1e9, True, "60"])
+def test_a_timeout_that_makes_no_sense(timeout: Any, stage: Any) -> None:
+    with pytest.raises(errors.ArgumentError, match="give whole seconds"):
+        stage.client.dead_man_switch(timeout=timeout)
+    assert stage.account.cancel_at is None
+
+
+def test_one_switch_at_a_time(stage: Any) -> None:
+    switch = stage.client.dead_man_switch(timeout=60).arm()
+    assert stage.client.dead_man_switch(timeout=60) is switch
+    with pytest.raises(errors.ArgumentError, match="disarm it first"):
+        stage.client.dead_man_switch(timeout=30)
+    switch.disarm()
+
+
+def test_kill_cancels_everything_and_lets_nothing_new_in(stage: Any, order: kfut.OrderResult) -> None:
+    stage.client.place(kfut.Order(SYMBOL, "buy", "0.2"))
+    report = stage.client.kill()
+    assert report.cancelled == (order.order_id,)
+    assert report.calm
+    assert stage.account.positions[SYMBOL].size == 0.2
+    with pytest.raises(errors.OrderRefused, match="unlock"):
+        stage.client.place(kfut.Order(SYMBOL, "buy", "0.1"))
+    assert stage.client.place(kfut.Order(SYMBOL, "sell", "0.1", reduce_only=True)).status == "filled"
+    stage.client.unlock()
+    assert stage.client.place(kfut.Order(SYMBOL, "buy", "0.1")).status == "filled"
+
+
+def test_kill_flattens_linear_and_inverse(stage: Any) -> None:
+    stage.account.transfer(stage.exchange.now, "fi_xbtusd", "xbt", 1.0)
+    stage.client.place(kfut.Order(SYMBOL, "sell", "0.2"))
+    stage.client.place(kfut.Order("PI_XBTUSD", "buy", 1000))
+    report = stage.client.kill(flatten=True)
+    assert stage.account.positions == {}
+    assert sorted(symbol for symbol, _ in report.closed) == ["PF_XBTUSD", "PI_XBTUSD"]
+    assert report.calm
+    assert "Positions left    none" in repr(report)
+
+
+def test_kill_goes_on_when_a_part_fails(stage: Any, order: kfut.OrderResult) -> None:
+    stage.client.place(kfut.Order(SYMBOL, "buy", "0.2"))
+    stage.server.faults.plan("cancelallorders", "http-429")
+    stage.server.faults.plan("openpositions", "http-500", skip=1)
+    report = stage.client.kill(flatten=True)
+    assert any("cancelling all orders failed" in problem for problem in report.problems) or not stage.account.orders
+    assert stage.account.orders == {}
+    assert order.order_id in report.cancelled

@@ -83,8 +83,8 @@ def connect(
     nonce
         Sign with a nonce. The exchange does not need one, and without it several programs can share a key.
     limits
-        Your own limits for orders. By default those of the environment (``KFUT_MAX_ORDER_NOTIONAL`` and others) and of
-        the file ``limits.toml`` in the user's folder.
+        Your own limits for orders. Those that it does not say come from the environment (``KFUT_MAX_ORDER_NOTIONAL``
+        and others) and the file ``limits.toml`` in the user's folder.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def connect(
     settings.one_of("env", env, ("paper", "live"))
     if limits is not None and not isinstance(limits, Limits):
         raise ArgumentError(f"limits={limits!r} are no limits: give kfut.Limits(order_notional=…)")
-    limits = Limits.from_environment() if limits is None else limits
+    limits = Limits.from_environment(limits)
     options = {
         "balance": balance,
         "seed": seed,

@@ -6,7 +6,7 @@ import math
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -29,22 +29,23 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The user's own limits, checked before an order is sent; None is no limit.
+    """The user's own limits, checked before an order is sent; ``math.inf`` is no limit.
 
     Parameters
     ----------
     order_notional
-        Largest value of one order, USD.
+        Largest value of one order, USD; by default none.
     session_notional, daily_notional
-        Largest value of all orders of a session, and of a day (UTC), USD. Orders that only reduce a position are
-        always let through.
+        Largest value of all orders of a session, and of a day (UTC), USD; by default none. Orders that only reduce a
+        position are always let through.
     price_deviation
-        How far a price may lie from the market on the side where it costs, as a fraction (0.1 is 10 %).
+        How far a price may lie from the market on the side where it costs, as a fraction; by default 0.1, which is
+        10 %.
 
     Attributes
     ----------
     sources
-        Where each value comes from, by name.
+        Where each value comes from, by name: ``default``, ``argument``, a variable or a file.
 
     Raises
     ------
@@ -55,56 +56,63 @@ class Limits:
     order_notional: Decimal | float | None = None
     session_notional: Decimal | float | None = None
     daily_notional: Decimal | float | None = None
-    price_deviation: float | None = 0.1
+    price_deviation: float | None = None
     sources: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         put = object.__setattr__
+        said = {name: "default" if getattr(self, name) is None else "argument" for name in NAMES}
+        sources = {**said, **self.sources}
         for name in NAMES:
-            put(self, name, _checked(name, getattr(self, name), self.sources.get(name, "")))
-        defaults = {f.name: f.default for f in fields(self)}
-        known = {name: "default" if getattr(self, name) == defaults[name] else "argument" for name in NAMES}
-        put(self, "sources", {**known, **self.sources})
+            put(self, name, _checked(name, getattr(self, name), sources[name]))
+        put(self, "sources", sources)
+        if self.price_deviation is None:
+            put(self, "price_deviation", PRICE_DEVIATION)
 
     @classmethod
     def from_environment(
-        cls, environment: Mapping[str, str] | None = None, file: str | os.PathLike[str] | None = None, **given: Any
+        cls,
+        given: Limits | None = None,
+        *,
+        environment: Mapping[str, str] | None = None,
+        file: str | os.PathLike[str] | None = None,
     ) -> Limits:
-        """The limits that the arguments, the environment and the user's file say, in this order.
+        """The limits that the program, the environment and the user's file say: the first of them that says one.
 
         Parameters
         ----------
+        given
+            What the program says.
         environment
-            Variables such as ``KFUT_MAX_ORDER_NOTIONAL`` (`VARIABLES`); those of the process by default. An empty
-            one is as good as none, ``none`` lifts a limit.
+            Variables such as ``KFUT_MAX_ORDER_NOTIONAL`` (`VARIABLES`); those of the process by default. An empty one
+            is as good as none, ``inf`` lifts a limit.
         file
             A TOML file with the names of the limits as keys; by default ``limits.toml`` in the user's folder, if
             there is one.
-        given
-            Limits by name.
 
         Raises
         ------
         ArgumentError
-            If there is no such limit, or a value is none.
+            If a value is no limit.
         ConfigurationError
-            If the file cannot be read.
+            If the file cannot be read, or names something else.
         """
         environment = os.environ if environment is None else environment
         values, sources = _from_file(Path(file) if file is not None else None)
         for name, variable in VARIABLES.items():
             if text := environment.get(variable, "").strip():
-                values[name], sources[name] = None if text.casefold() == "none" else text, f"variable {variable}"
-        if unknown := set(given) - set(NAMES):
-            raise ArgumentError(f"{', '.join(sorted(unknown))}: there is no such limit: use one of {', '.join(NAMES)}")
-        values |= given
-        sources |= dict.fromkeys(given, "argument")
+                values[name], sources[name] = text, f"variable {variable}"
+        for name in NAMES:
+            if given is not None and given.sources[name] != "default":
+                value = getattr(given, name)
+                values[name], sources[name] = math.inf if value is None else value, given.sources[name]
         return cls(**values, sources=sources)
 
     def __str__(self) -> str:
         return "; ".join(f"{name} {_shown(getattr(self, name))} ({self.sources[name]})" for name in NAMES)
 
 
+PRICE_DEVIATION = 0.1
 NAMES = ("order_notional", "session_notional", "daily_notional", "price_deviation")
 VARIABLES = {
     "order_notional": "KFUT_MAX_ORDER_NOTIONAL",
@@ -131,21 +139,24 @@ def _from_file(given: Path | None) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def _checked(name: str, value: Any, source: str) -> Decimal | float | None:
+    """A value as a number, None for no limit; the price's deviation may be infinite."""
     if value is None:
         return None
     try:
         number = Decimal("NaN") if isinstance(value, bool) else to_decimal(value)
     except (ArithmeticError, ValueError, TypeError):
         number = Decimal("NaN")
-    if not (number.is_finite() and number > 0):
-        place = f" (from {source})" if source else ""
-        raise ArgumentError(f"{name}={value!r}{place} is not a limit: give a positive number, or None for no limit")
-    return float(number) if name == "price_deviation" else number
+    if number.is_nan() or number <= 0:
+        place = "" if source == "argument" else f" ({source})"
+        raise ArgumentError(f"{name}={value!r}{place} is not a limit: give a positive number, or inf for no limit")
+    if name == "price_deviation":
+        return float(number)
+    return None if number.is_infinite() else number
 
 
 def _shown(value: Decimal | float | None) -> str:
     return "none" if value is None or math.isinf(value) else f"{value:,.10g}"
 
 
-NO_LIMITS = Limits(price_deviation=None)
+NO_LIMITS = Limits(price_deviation=math.inf)
 """Nothing is limited."""

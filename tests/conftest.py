@@ -40,6 +40,14 @@ def no_keys_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def no_limits_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test keeps to limits that the developer's shell sets; those of a file are in the folder that no test sees."""
+    for name in list(os.environ):
+        if name.startswith("KFUT_MAX_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
 def no_accounts_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """No test sees or makes a kept paper account where the developer has theirs."""
     monkeypatch.setenv("KFUT_HOME", str(tmp_path_factory.getbasetemp() / "home"))

@@ -94,16 +94,13 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
     Raises
     ------
     Exception
-        The first failure; who is still under way is not waited for.
+        The failure of the first call that failed, when all have ended. Only an interruption does not wait for them.
     """
-    pool = ThreadPoolExecutor(1 if _one_by_one else len(calls), thread_name_prefix="kfut-fetch")
+    pool = ThreadPoolExecutor(len(calls), thread_name_prefix="kfut-fetch")
     try:
         running = [pool.submit(call) for call in calls]
-        waiting = set(running)
-        while waiting:
-            done, waiting = wait(waiting, timeout=_MOMENT, return_when=FIRST_COMPLETED)
-            for future in done:
-                future.result()
+        while wait(running, timeout=_MOMENT).not_done:
+            pass
         return [future.result() for future in running]
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

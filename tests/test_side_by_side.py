@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from kfut_analytics.errors import FetchInterrupted, UnavailableError
-from kfut_analytics.side_by_side import PARALLEL, fetch_each
+from kfut_analytics.side_by_side import PARALLEL, at_once, fetch_each
 
 
 def frame(symbol: str) -> pd.DataFrame:
@@ -74,3 +74,28 @@ def test_an_interruption_keeps_what_is_complete_and_does_not_wait() -> None:
     assert time.monotonic() - started < 5
     release.set()
     assert list(caught.value.partial.index.get_level_values("symbol")) == ["FAST"]
+
+
+def test_calls_at_once_take_as_long_as_the_slowest_and_keep_their_order() -> None:
+    def call(seconds: float) -> float:
+        time.sleep(seconds)
+        return seconds
+
+    begun = time.monotonic()
+    assert at_once(*(lambda s=s: call(s) for s in (0.3, 0.1, 0.2, 0.3, 0.3))) == [0.3, 0.1, 0.2, 0.3, 0.3]
+    assert time.monotonic() - begun < 0.9
+
+
+def test_a_failure_among_calls_is_raised_when_all_have_ended() -> None:
+    ended = []
+
+    def fail() -> None:
+        raise UnavailableError("down")
+
+    def last() -> None:
+        time.sleep(0.1)
+        ended.append(True)
+
+    with pytest.raises(UnavailableError):
+        at_once(fail, last)
+    assert ended == [True]

@@ -25,6 +25,7 @@ from ._version import __version__
 if TYPE_CHECKING:
     from . import errors, paper, plots
     from .accounting.log_csv import read_account_log_csv
+    from .archive.archive import Archive
     from .client import Client
     from .connection import connect
     from .equity import Equity, equity
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "connect": ".connection",
     "Client": ".client",
+    "Archive": ".archive.archive",
     "Limits": ".limits",
     "Order": ".orders",
     "Edit": ".orders",
@@ -63,6 +65,7 @@ _HOMES = {
 _MODULES = ("errors", "paper", "plots")
 
 __all__ = [
+    "Archive",
     "Cancel",
     "CancelResult",
     "Client",

@@ -14,31 +14,27 @@ import pandas as pd
 
 from . import settings, snapshots
 from .account import Account, Balances
+from .client_history import RESOLUTIONS, HistoryCalls, span_of
 from .client_orders import OrderCalls
 from .errors import (
     ArgumentError,
     ConfigurationError,
     DecodeError,
-    InvalidRequestError,
     NotFoundError,
     VenueError,
 )
 from .journal import Journal, in_memory
 from .limits import Limits
-from .rules import Rules, unknown_symbol
-from .side_by_side import fetch_each
-from .times import TimeLike, parse_time, utc_now
+from .rules import Rules
+from .times import TimeLike
 from .venue import Venue
 
 _log = logging.getLogger("kfut_analytics.client")
 
-Environment = Literal["paper", "live"]
-
-RESOLUTIONS = ("1m", "5m", "15m", "30m", "1h", "4h", "12h", "1d", "1w")
-TICK_TYPES = ("trade", "mark", "spot")
+Environment = Literal["paper", "live", "archive"]
 
 
-class Client(OrderCalls):
+class Client(HistoryCalls, OrderCalls):
     """An account at one venue, as pandas DataFrames, and its orders.
 
     Made by `connect`. Frames have fixed columns and dtypes, also when empty (``kfut.describe()`` lists them); their
@@ -51,7 +47,7 @@ class Client(OrderCalls):
     venue
         Answers in canonical frames.
     env
-        ``paper`` or ``live``.
+        ``paper``, ``live`` or ``archive``.
     trading
         Whether orders may be sent.
     account_name
@@ -62,6 +58,9 @@ class Client(OrderCalls):
         The user's own limits for orders.
     open_journal
         Opens the journal of the account's orders, when it is first needed.
+    archive, path, home
+        Whether history is read from the archive first where there is one; its folder, and that of everything that is
+        kept, where they are not the usual ones.
     on_close
         Called with the client when it is closed.
     """
@@ -76,6 +75,9 @@ class Client(OrderCalls):
         key: settings.KeyInfo | None = None,
         limits: Limits | None = None,
         open_journal: Callable[[], Journal] = in_memory,
+        archive: bool = True,
+        path: str | os.PathLike[str] | None = None,
+        home: str | os.PathLike[str] | None = None,
         on_close: Callable[[Client], None] | None = None,
     ) -> None:
         self._venue = venue
@@ -87,6 +89,7 @@ class Client(OrderCalls):
         self._rules = Rules(venue)
         self._open_journal = open_journal
         self._on_close = on_close
+        self._remember(archive, path, home)
         self._closed = False
 
     # ---- market data -------------------------------------------------------------------------------------------
@@ -117,38 +120,6 @@ class Client(OrderCalls):
         """Order book of a contract: side (bid, ask), price, size, cumulative_size, best first per side."""
         return self._stamped(self._for_symbol(symbol, self._venue.order_book), symbol)
 
-    def candles(
-        self,
-        symbol: str | Sequence[str],
-        resolution: str = "1h",
-        *,
-        start: TimeLike | None = None,
-        end: TimeLike | None = None,
-        tick_type: str = "trade",
-        exact: bool = False,
-    ) -> pd.DataFrame:
-        """Candles of a contract, indexed by their start time, oldest first.
-
-        Parameters
-        ----------
-        symbol
-            Contract, or several; several are fetched side by side, and their symbol becomes the first index level.
-        resolution
-            One of 1m 5m 15m 30m 1h 4h 12h 1d 1w.
-        start, end
-            Time span, such as ``"-30d"``; without a start, what one request returns.
-        tick_type
-            ``trade``, ``mark`` or ``spot`` prices.
-        exact
-            Numbers as `Decimal`, just as the exchange wrote them.
-        """
-        settings.one_of("resolution", resolution, RESOLUTIONS)
-        settings.one_of("tick_type", tick_type, TICK_TYPES)
-        span = _span(start, end)
-        return self._each_symbol(
-            symbol, lambda one: self._venue.candles(one, resolution, tick_type, *span, exact=exact)
-        )
-
     def trades(
         self,
         symbol: str | Sequence[str],
@@ -161,24 +132,8 @@ class Client(OrderCalls):
 
         ``side`` is the taker's.
         """
-        span = _span(start, end)
+        span = span_of(start, end)
         return self._each_symbol(symbol, lambda one: self._venue.trades(one, *span, exact=exact))
-
-    def funding_rates(
-        self,
-        symbol: str | Sequence[str],
-        *,
-        start: TimeLike | None = None,
-        end: TimeLike | None = None,
-        exact: bool = False,
-    ) -> pd.DataFrame:
-        """Historical funding rates of a perpetual (or several), indexed by the start of each period, oldest first.
-
-        ``funding_rate`` is absolute (currency per contract and hour), ``relative_funding_rate`` a fraction per hour;
-        longs pay when positive.
-        """
-        span = _span(start, end)
-        return self._each_symbol(symbol, lambda one: self._venue.funding_rates(one, *span, exact=exact))
 
     def analytics(
         self,
@@ -210,35 +165,10 @@ class Client(OrderCalls):
             where it gives candles.
         """
         settings.one_of("interval", interval, RESOLUTIONS)
-        first, last = _span(start, end)
+        first, last = span_of(start, end)
         assert first is not None
         assert last is not None
         return self._each_symbol(symbol, lambda one: self._venue.analytics(one, kind, interval, first, last))
-
-    def _for_symbol(self, symbol: str, fetch: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
-        """A contract's frame; if the exchange refuses the symbol, the error names those that are near."""
-        if not isinstance(symbol, str) or not symbol.strip():
-            raise ArgumentError(f"symbol={symbol!r}: name a contract such as 'PF_XBTUSD'")
-        symbol = symbol.strip()
-        try:
-            return fetch(symbol)
-        except (InvalidRequestError, NotFoundError) as error:
-            try:
-                instruments = self._venue.instruments()
-            except VenueError:
-                raise error from None
-            if symbol.upper() not in instruments.index:
-                raise unknown_symbol(symbol.upper(), instruments, error) from None
-            return fetch(symbol)  # the exchange's own spelling is known now
-
-    def _each_symbol(self, symbol: str | Sequence[str], fetch: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
-        """One symbol's frame, or those of several, fetched side by side, with the symbol as first index level."""
-        if isinstance(symbol, str):
-            return self._stamped(self._for_symbol(symbol, fetch), symbol)
-        symbols = [str(one).strip() for one in symbol]
-        if not symbols:
-            raise ArgumentError("symbol is empty: name at least one contract")
-        return self._stamped(fetch_each(symbols, lambda one: self._for_symbol(one, fetch)))
 
     def instrument_status(self) -> pd.DataFrame:
         """Dislocation and extreme volatility of all contracts."""
@@ -335,78 +265,6 @@ class Client(OrderCalls):
                 f"the exchange does not say which account this is: give a path for its snapshots ({error})"
             ) from error
 
-    # ---- history -----------------------------------------------------------------------------------------------
-    # Each walks page after page with a progress bar for a person who waits. Interrupted, it raises FetchInterrupted
-    # (a KeyboardInterrupt) whose ``partial`` is the frame of what arrived; failed, a VenueError with the same.
-
-    def fills(self, start: TimeLike | None = None, end: TimeLike | None = None, *, exact: bool = False) -> pd.DataFrame:
-        """Fills, newest first, indexed by fill id; without ``start`` the newest hundred.
-
-        Fills carry no fees; the account log and `executions` do. ``exact`` gives numbers as `Decimal`.
-        """
-        return self._stamped(self._venue.fills(*_span(start, end), exact=exact))
-
-    def account_log(
-        self, start: TimeLike | None = None, end: TimeLike | None = None, *, exact: bool = False
-    ) -> pd.DataFrame:
-        """Account log, oldest first, indexed by entry number; without ``start`` from the first entry.
-
-        The only complete record of fees, funding and realised P&L: pass it to ``kfut.pnl``. ``exact`` gives numbers
-        as `Decimal`.
-        """
-        return self._stamped(self._venue.account_log(*_span(start, end), exact=exact))
-
-    def executions(
-        self,
-        start: TimeLike | None = None,
-        end: TimeLike | None = None,
-        *,
-        symbol: str | None = None,
-        exact: bool = False,
-    ) -> pd.DataFrame:
-        """Own executions with the fees charged, oldest first, indexed by execution id (the fill id)."""
-        return self._stamped(self._venue.executions(symbol, *_span(start, end), exact=exact))
-
-    def order_history(
-        self,
-        start: TimeLike | None = None,
-        end: TimeLike | None = None,
-        *,
-        symbol: str | None = None,
-        exact: bool = False,
-    ) -> pd.DataFrame:
-        """What happened to one's orders, oldest first, one row per event."""
-        return self._stamped(self._venue.order_history(symbol, *_span(start, end), exact=exact))
-
-    def trigger_history(
-        self,
-        start: TimeLike | None = None,
-        end: TimeLike | None = None,
-        *,
-        symbol: str | None = None,
-        exact: bool = False,
-    ) -> pd.DataFrame:
-        """What happened to one's trigger orders, oldest first, one row per event."""
-        return self._stamped(self._venue.trigger_history(symbol, *_span(start, end), exact=exact))
-
-    def position_history(
-        self,
-        start: TimeLike | None = None,
-        end: TimeLike | None = None,
-        *,
-        symbol: str | None = None,
-        exact: bool = False,
-    ) -> pd.DataFrame:
-        """Changes of one's positions with realised P&L, fee and funding, oldest first, one row per event."""
-        return self._stamped(self._venue.position_history(symbol, *_span(start, end), exact=exact))
-
-    def _stamped(self, frame: pd.DataFrame, symbol: str | None = None) -> pd.DataFrame:
-        """The frame with its environment and the only contract it is of, which charts and reports show."""
-        frame.attrs["env"] = self.env
-        if symbol is not None:
-            frame.attrs["symbol"] = symbol.strip().upper()
-        return frame
-
     # ---- settings of the account ---------------------------------------------------------------------------------
 
     def set_leverage(self, symbol: str, max_leverage: float | None) -> None:
@@ -466,18 +324,10 @@ class Client(OrderCalls):
     def __repr__(self) -> str:
         mode = "trading" if self.trading else "read-only"
         key = f", key: general {self.key.general}, withdrawal {self.key.transfer}" if self.key else ""
-        return f"<kfut_analytics client: {self.env.upper()}, account {self.account_name!r}, {mode}{key}>"
+        archive = self._archive_words()
+        return f"<kfut_analytics client: {self.env.upper()}, account {self.account_name!r}, {mode}{key}{archive}>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a client is not pickled or copied: it holds an API key. Open a new one with kfut.connect()")
 
 
-def _span(start: TimeLike | None, end: TimeLike | None) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
-    now = utc_now()
-    first = None if start is None else parse_time(start, name="start", now=now)
-    last = None if end is None else parse_time(end, name="end", now=now)
-    if first is not None and first > now:
-        raise ArgumentError(f"start={start!r} is in the future: give a time before now, such as '-30d'")
-    if first is not None and last is not None and first > last:
-        raise ArgumentError(f"start={start!r} is later than end={end!r}: exchange them")
-    return first, last

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from . import settings
+from .archive.notice import remind
 from .client import Client, Environment
 from .embedded import embedded_exchange
 from .errors import ArgumentError, AuthenticationError, ConfigurationError, CredentialsError, VenueError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import os
 
     from .rest.venue import RestVenue
+    from .venue import Venue
 
 _log = logging.getLogger("kfut_analytics.connection")
 
@@ -41,6 +43,8 @@ def connect(
     prompt: bool = False,
     nonce: bool = False,
     limits: Limits | None = None,
+    archive: bool = True,
+    path: str | os.PathLike[str] | None = None,
 ) -> Client:
     """Open a client.
 
@@ -48,7 +52,7 @@ def connect(
     ----------
     env
         ``paper``: the embedded paper exchange, with no key and no internet (or the one at ``base_url``).
-        ``live``: the exchange.
+        ``live``: the exchange. ``archive``: what `Client.sync` has saved in ``path``, with no exchange at all.
     trading
         Whether orders may be sent; read-only otherwise.
     base_url
@@ -85,6 +89,10 @@ def connect(
     limits
         Your own limits for orders. Those that it does not say come from the environment (``KFUT_MAX_ORDER_NOTIONAL``
         and others) and the file ``limits.toml`` in the user's folder.
+    archive
+        Whether history is read from the account's archive first, where there is one.
+    path
+        Folder of the archive; by default one per account in the user's data folder (or that of ``KFUT_HOME``).
 
     Raises
     ------
@@ -108,7 +116,7 @@ def connect(
     del api_secret  # a traceback that shows locals must not show it
     if not isinstance(trading, bool):
         raise ArgumentError(f"trading={trading!r} is neither True nor False")
-    settings.one_of("env", env, ("paper", "live"))
+    settings.one_of("env", env, ("paper", "live", "archive"))
     if limits is not None and not isinstance(limits, Limits):
         raise ArgumentError(f"limits={limits!r} are no limits: give kfut.Limits(order_notional=…)")
     limits = Limits.from_environment(limits)
@@ -121,13 +129,18 @@ def connect(
         "home": home,
     }
     given = {name: value for name, value in options.items() if value is not None}
+    if env == "archive":
+        if trading or given or base_url or api_key or secret:
+            raise ArgumentError("an archive is only read, with no exchange and no key: give path and nothing else")
+        return _archived_client(path)
+    reading: dict[str, Any] = {"archive": archive, "path": path}
     if env == "paper" and base_url is None:
         if api_key or secret:
             raise ArgumentError(
                 "api_key and api_secret belong to an exchange of your own: leave them out for the embedded paper "
                 "exchange, or give base_url as well"
             )
-        return _embedded_client(account, given, limits, trading=trading, nonce=nonce)
+        return _embedded_client(account, given, limits, reading, trading=trading, nonce=nonce)
     if given:
         raise ArgumentError(f"{', '.join(given)} can be chosen for the embedded paper exchange only: leave them out")
     # Here the key decides which account it is.
@@ -138,6 +151,8 @@ def connect(
     key = None
     if env == "live" and found is not None:
         key = _checked_key(venue, trading=trading)
+        if base_url == settings.LIVE_URL and archive:
+            remind(env)
     client = Client(
         venue,
         env=env,
@@ -146,6 +161,7 @@ def connect(
         key=key,
         limits=limits,
         open_journal=lambda: _journal(env, venue),
+        **reading,
     )
     if trading and found is not None:
         client._take_up()
@@ -167,7 +183,18 @@ def _journal(env: str, venue: RestVenue, home: str | os.PathLike[str] | None = N
     return Journal(settings.account_folder(env, identity, home) / "journal.sqlite")
 
 
-def _embedded_client(account: str, options: dict[str, Any], limits: Limits, *, trading: bool, nonce: bool) -> Client:
+def _archived_client(path: str | os.PathLike[str] | None) -> Client:
+    from .archive.venue import open_venue
+
+    venue = open_venue(path)
+    return Client(
+        cast("Venue", venue), env="archive", trading=False, account_name=venue.identity(), archive=False, path=path
+    )
+
+
+def _embedded_client(
+    account: str, options: dict[str, Any], limits: Limits, reading: dict[str, Any], *, trading: bool, nonce: bool
+) -> Client:
     with embedded_exchange(account, options) as embedded:
         server = embedded.server
         credentials = settings.Credentials(server.api_key, settings.Secret(server.api_secret))
@@ -181,6 +208,8 @@ def _embedded_client(account: str, options: dict[str, Any], limits: Limits, *, t
             limits=limits,
             open_journal=lambda: embedded.journal or _journal("paper", venue, options.get("home")),
             on_close=embedded.release,
+            home=options.get("home"),
+            **reading,
         )
         embedded.hold(client)
         if trading and embedded.journal is None:

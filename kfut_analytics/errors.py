@@ -20,6 +20,7 @@
             ├── AuthenticationError       key, secret, nonce or permission refused
             ├── RateLimitError            the token pool is empty
             ├── NotFoundError             unknown symbol, order or path
+            │   └── NotArchived           an archive does not hold what was asked, and there is no exchange to ask
             ├── InvalidRequestError       an argument is wrong or missing
             └── UnavailableError          the exchange or the market is down; try again later
 
@@ -175,6 +176,10 @@ class RateLimitError(ExchangeError):
 
 class NotFoundError(ExchangeError):
     """The symbol, order or path is unknown to the exchange."""
+
+
+class NotArchived(NotFoundError):
+    """The archive does not hold what was asked, and behind it there is no exchange to ask."""
 
 
 class InvalidRequestError(ExchangeError):

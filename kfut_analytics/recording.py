@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from . import times
+from .archive.layout import unread
 from .errors import ArgumentError, ConfigurationError
 from .side_by_side import one_by_one
 
@@ -77,6 +78,7 @@ def recording(path: str | os.PathLike[str], *, again: bool = False) -> Iterator[
     with ExitStack() as stack:
         stack.enter_context(times.frozen(now))
         stack.enter_context(one_by_one())
+        stack.enter_context(unread())
         if replaying:
             from .rest.session import unsigned_requests
 

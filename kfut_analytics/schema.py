@@ -516,6 +516,17 @@ TABLES = {
 """All canonical tables by name."""
 
 
+def with_change(log: pd.DataFrame) -> pd.DataFrame:
+    """The account log with its computed column; changed in place."""
+    new, old = log["new_balance"], log["old_balance"]
+    if new.dtype == object:
+        pairs = zip(new, old, strict=True)
+        log["change"] = pd.Series([None if None in pair else pair[0] - pair[1] for pair in pairs], new.index, object)
+    else:
+        log["change"] = new - old
+    return log
+
+
 def describe(table: str | None = None) -> pd.DataFrame:
     """Explain a table's columns, or list the tables.
 

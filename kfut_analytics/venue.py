@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import pandas as pd
@@ -195,6 +195,16 @@ class Venue(Protocol):
         self, symbol: str | None, start: pd.Timestamp | None, end: pd.Timestamp | None, *, exact: bool = False
     ) -> pd.DataFrame:
         """Changes of own positions, oldest first."""
+        ...
+
+    def history_pages(
+        self, table: str, start: pd.Timestamp | None, end: pd.Timestamp | None, *, after: int = 0
+    ) -> Iterator[pd.DataFrame]:
+        """Frames of one of the tables above, oldest first, numbers as `Decimal`; not of fills."""
+        ...
+
+    def newest_entry(self) -> int:
+        """Number of the newest entry of the account log, 0 where there is none."""
         ...
 
     def place(self, order: Order, before: pd.Timestamp | None = None) -> OrderResult:

@@ -514,18 +514,8 @@ def _log_page(page: Sequence[Row]) -> Columns:
     return data | {name: upper(data[name]) for name in ("asset", "contract")}
 
 
-def _log_change(frame: pd.DataFrame) -> pd.DataFrame:
-    new, old = frame["new_balance"], frame["old_balance"]
-    if new.dtype == object:
-        pairs = zip(new, old, strict=True)
-        frame["change"] = pd.Series([None if None in pair else pair[0] - pair[1] for pair in pairs], new.index, object)
-    else:
-        frame["change"] = new - old
-    return frame
-
-
 FILLS = Bulk(schema.FILLS, _fills_page)
-ACCOUNT_LOG = Bulk(schema.ACCOUNT_LOG, _log_page, _log_change)
+ACCOUNT_LOG = Bulk(schema.ACCOUNT_LOG, _log_page, schema.with_change)
 CANDLES = Bulk(schema.CANDLES, lambda page: columns(schema.CANDLES, page))
 FUNDING_RATES = Bulk(schema.FUNDING_RATES, lambda page: columns(schema.FUNDING_RATES, page))
 

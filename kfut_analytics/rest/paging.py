@@ -55,6 +55,22 @@ def events(
     exact: bool = False,
 ) -> Pages:
     """Elements of the history lists, oldest first, by ``continuation_token`` with the same sort."""
+    for page, _ in dated_events(session, operation, params, path, span, bar, exact=exact):
+        if page:
+            yield page
+
+
+def dated_events(
+    session: RestSession,
+    operation: Operation,
+    params: dict[str, Any],
+    path: dict[str, str],
+    span: Span,
+    bar: Progress,
+    *,
+    exact: bool = False,
+) -> Generator[tuple[list[Row], Any], None, None]:
+    """The same, each page with the exchange's time of it where it tells it; the last page may be empty."""
     start, end = span
     # Whether the bounds are inclusive is not published: ask one millisecond more on either side.
     query: dict[str, Any] = {
@@ -69,8 +85,7 @@ def events(
     while True:
         body = session.request(operation, query, path, bar.waiting, exact=exact, reader=reader)
         page = _new(decode.rows(body, "elements"), "uid", seen)
-        if page:
-            yield page
+        yield page, body.get("serverTime")
         token = body.get("continuationToken")
         if not token or not page or token == query.get("continuation_token"):
             return
@@ -92,16 +107,27 @@ def _new(page: list[Row], name: str, seen: set[str]) -> list[Row]:
     return found
 
 
-def account_log(session: RestSession, span: Span, bar: Progress, *, exact: bool = False) -> Pages:
-    """Entries of the account log, oldest first, by entry number, until the exchange has no more."""
+def account_log(
+    session: RestSession, span: Span, bar: Progress, *, exact: bool = False, after: int = 0, count: int = LOG_PAGE
+) -> Pages:
+    """Entries of the account log, oldest first, by entry number, until the exchange has no more.
+
+    Parameters
+    ----------
+    after
+        Entries up to this number are left out.
+    count
+        Size of the first page.
+    """
     start, end = span
     query: dict[str, Any] = {
         "sort": "asc",
-        "count": LOG_PAGE,
+        "count": count,
+        "from": after + 1 if after else None,
         "since": None if start is None else epoch_ms(start) - 1,
         "before": None if end is None else epoch_ms(end) + 2,
     }
-    last = 0
+    last = after
     while True:
         body = session.request(endpoints.ACCOUNT_LOG, query, None, bar.waiting, exact=exact, reader=typed.ACCOUNT_LOG)
         whole = decode.rows(body, "logs")
@@ -114,7 +140,7 @@ def account_log(session: RestSession, span: Span, bar: Progress, *, exact: bool 
         query["from"] = last + 1
         # The exchange may cap a page silently. After a short one the next question is a small one that costs a token
         # instead of three: its answer is empty at the end of the log.
-        query["count"] = LOG_PAGE if len(page) >= LOG_PAGE_DEFAULT else LOG_PAGE_SMALL
+        query["count"] = LOG_PAGE if len(page) >= min(query["count"], LOG_PAGE_DEFAULT) else LOG_PAGE_SMALL
 
 
 def _entry_number(row: Row) -> int:

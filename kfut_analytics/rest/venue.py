@@ -20,6 +20,7 @@ from . import analytics, decode, endpoints, history, order_events, order_params,
 from .clock import ExchangeClock
 from .progress import Progress
 from .session import RestSession
+from .walks import Walks
 
 _log = logging.getLogger("kfut_analytics.rest")
 
@@ -29,7 +30,7 @@ ANSWER_WITHIN = 10.0
 """Seconds that an order, a change or a cancellation waits for its whole answer."""
 
 
-class RestVenue:
+class RestVenue(Walks):
     """The exchange behind its REST API.
 
     Parameters

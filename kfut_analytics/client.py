@@ -20,8 +20,6 @@ from .errors import (
     ArgumentError,
     ConfigurationError,
     DecodeError,
-    NotFoundError,
-    VenueError,
 )
 from .journal import Journal, in_memory
 from .limits import Limits

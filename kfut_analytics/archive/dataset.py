@@ -130,7 +130,10 @@ class Accounts:
             import dask.dataframe as dd
         except ImportError:
             raise ConfigurationError('this needs Dask: pip install "kfut-analytics[dask]"') from None
-        return dd.from_map(make, list(self._parts()), meta=make({}), enforce_metadata=False)
+        frame: dd.DataFrame = dd.from_map(  # type: ignore[no-untyped-call]
+            make, list(self._parts()), meta=make({}), enforce_metadata=False
+        )
+        return frame
 
 
 class _Logs:
@@ -180,5 +183,3 @@ def read_log(folder: str | os.PathLike[str]) -> pd.DataFrame:
     store = Store(Path(folder))
     names = [name for name in arrow_schema(schema.ACCOUNT_LOG).names if name not in (*_UNUSED, layout.EXACT)]
     return to_frame(schema.ACCOUNT_LOG, store.table("account_log", None, names))
-
-

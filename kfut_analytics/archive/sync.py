@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ..errors import InvalidRequestError, NotFoundError
-from ..times import utc_now
 from . import layout, picture
 from .manifest import File
 from .ranges import FOREVER, Spans, bounds, micros, stamp
@@ -148,15 +147,12 @@ class Sync:
     # ---- time --------------------------------------------------------------------------------------------------
 
     def _settled(self) -> int:
-        """The exchange's time before which nothing is added any more."""
+        """The exchange's time before which nothing is added any more, the same throughout a run."""
         if self._now is None:
-            told = self._venue.tickers().attrs.get("as_of")
-            self._now = micros(pd.Timestamp(told) if told else utc_now())
+            if self._venue.clock.heard is None:
+                self._venue.tickers()
+            self._now = micros(self._venue.clock.heard or self._venue.clock.now())
         return self._now - _SETTLED
-
-    def _heard(self, frame: pd.DataFrame) -> None:
-        if (told := frame.attrs.get("as_of")) is not None and self._now is None:
-            self._now = micros(told)
 
     def _missing(self, series: str, until: int) -> Iterator[tuple[int, int]]:
         """What is wanted and not held, oldest first; what has no end goes on to the present."""
@@ -179,7 +175,6 @@ class Sync:
         reached = start
         pages = self._venue.history_pages(series, None if after else begin, until, after=after)
         for number, page in enumerate(pages, 1):
-            self._heard(page)
             flat = page.reset_index()
             new = page[~flat[key].isin(held["key"]).to_numpy()]
             upto = reached
@@ -280,7 +275,8 @@ class Sync:
                 )
             lower = start if end_of_list else oldest if one_instant else oldest + _MILLISECOND
             again = {fill for file in edges for fill in self._edge(file).index}
-            held = set() if page.empty else set(self._keys("fills", oldest, micros(instants.max()) + _MILLISECOND)["key"])
+            newest = oldest if page.empty else micros(instants.max())
+            held = set(self._keys("fills", oldest, newest + _MILLISECOND)["key"])
             rows = page[~page.index.isin(held - again)].iloc[::-1]
             whole = rows["time"] >= stamp(0 if end_of_list else lower)
             span = max(start, lower), min(upper, settled)

@@ -55,22 +55,6 @@ def events(
     exact: bool = False,
 ) -> Pages:
     """Elements of the history lists, oldest first, by ``continuation_token`` with the same sort."""
-    for page, _ in dated_events(session, operation, params, path, span, bar, exact=exact):
-        if page:
-            yield page
-
-
-def dated_events(
-    session: RestSession,
-    operation: Operation,
-    params: dict[str, Any],
-    path: dict[str, str],
-    span: Span,
-    bar: Progress,
-    *,
-    exact: bool = False,
-) -> Generator[tuple[list[Row], Any], None, None]:
-    """The same, each page with the exchange's time of it where it tells it; the last page may be empty."""
     start, end = span
     # Whether the bounds are inclusive is not published: ask one millisecond more on either side.
     query: dict[str, Any] = {
@@ -85,7 +69,8 @@ def dated_events(
     while True:
         body = session.request(operation, query, path, bar.waiting, exact=exact, reader=reader)
         page = _new(decode.rows(body, "elements"), "uid", seen)
-        yield page, body.get("serverTime")
+        if page:
+            yield page
         token = body.get("continuationToken")
         if not token or not page or token == query.get("continuation_token"):
             return

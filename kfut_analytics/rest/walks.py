@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pandas as pd
 
-from ..times import parse_time
 from . import decode, endpoints, history, paging
 from .progress import Progress
 from .session import RestSession
@@ -31,8 +29,6 @@ class Walks:
     ) -> Iterator[pd.DataFrame]:
         """Frames of ``account_log``, ``executions``, ``order_history``, … oldest first, numbers as `Decimal`.
 
-        ``attrs["as_of"]`` has the exchange's time of the answer, where it tells it; a frame may be empty.
-
         Parameters
         ----------
         table
@@ -43,34 +39,21 @@ class Walks:
             Entries of the account log up to this number are left out; a few are expected then.
         """
         with Progress(f"sync: {table.replace('_', ' ')}") as bar:
-            for page, as_of, bulk in self._pages(table, (start, end), after, bar):
+            pages, bulk = self._pages(table, (start, end), after, bar)
+            for page in pages:
                 bar.add(len(page))
-                yield _framed(bulk, page, as_of)
+                yield bulk.frame([page], exact=True)
 
-    def _pages(
-        self, table: str, span: paging.Span, after: int, bar: Progress
-    ) -> Iterator[tuple[list[decode.Row], Any, decode.Bulk]]:
+    def _pages(self, table: str, span: paging.Span, after: int, bar: Progress) -> tuple[paging.Pages, decode.Bulk]:
         if table == "account_log":
             count = paging.LOG_PAGE_SMALL if after else paging.LOG_PAGE
-            for page in paging.account_log(self._session, span, bar, exact=True, after=after, count=count):
-                yield page, None, decode.ACCOUNT_LOG
-            return
+            pages = paging.account_log(self._session, span, bar, exact=True, after=after, count=count)
+            return pages, decode.ACCOUNT_LOG
         name, bulk = _EVENTS[table]
-        operation = endpoints.OPERATIONS[name]
-        for page, as_of in paging.dated_events(self._session, operation, {}, {}, span, bar, exact=True):
-            yield page, as_of, bulk
+        return paging.events(self._session, endpoints.OPERATIONS[name], {}, {}, span, bar, exact=True), bulk
 
     def newest_entry(self) -> int:
         """Number of the newest entry of the account log, 0 where there is none; costs one token."""
         body = self._session.request(endpoints.ACCOUNT_LOG, {"sort": "desc", "count": 1})
         frame = decode.ACCOUNT_LOG.frame([decode.rows(body, "logs")])
         return int(frame.index.max()) if len(frame) else 0
-
-
-def _framed(bulk: decode.Bulk, page: list[decode.Row], as_of: Any) -> pd.DataFrame:
-    frame = bulk.frame([page] if page else [], exact=True)
-    if isinstance(as_of, (str, int, float)) and as_of:
-        frame.attrs["as_of"] = (
-            parse_time(as_of) if isinstance(as_of, str) else pd.Timestamp(int(as_of), unit="ms", tz="UTC")
-        )
-    return frame

@@ -233,8 +233,9 @@ class Order:
 
     def __str__(self) -> str:
         words = [self.side, self._amount(), self.symbol, ORDER_TYPES[self.order_type]]
-        words += ["at", _text(self.limit_price)] if self.limit_price is not None else []
         words += ["triggered at", _text(self.stop_price)] if self.stop_price is not None else []
+        if self.limit_price is not None:
+            words += ["with limit" if self.order_type in TRIGGER_TYPES else "at", _text(self.limit_price)]
         if self.trailing_deviation is not None:
             words += [_distance(self.trailing_deviation, self.trailing_unit, self.symbol), "behind"]
         if self.limit_offset is not None:

@@ -132,7 +132,7 @@ class Preview:
             *self._slippage(),
             ("Resting", self._resting()),
             ("Notional", f"{self.notional:,.2f} USD"),
-            ("Fee (estimate)", self._fee()),
+            *self._fees(),
             ("Position", f"{contracts_text(self.position_before)} → {contracts_text(self.position_after)} contracts"),
             ("Initial margin", f"{_change(self.initial_margin_before, self.initial_margin_after, coin)} {coin}"),
             *self._usage(),
@@ -154,25 +154,25 @@ class Preview:
         text = f"{self.immediate_size:,.10g} at {self.price_text(self.immediate_price)} on average"
         if len(self.fills) > 1:
             text += f", {len(self.fills)} levels to {self.price_text(self.fills[-1].price)}"
-        return text if math.isnan(self.slippage_bps) else f"{text} ({self.slippage_bps:+.1f} bps from mid)"
+        return text
 
     def _slippage(self) -> list[tuple[str, str]]:
         if math.isnan(self.slippage):
             return []
-        cost = f"{money_text(self.slippage_cost, self.fee_currency)} {self.fee_currency}"
-        return [("Slippage", f"{self.price_text(self.slippage, sign=True)} a contract, {cost} in all")]
+        each = f"{self.slippage_bps:+.1f} bps from mid, {self.price_text(self.slippage, sign=True)} a contract"
+        return [("Slippage", f"{each}, {money_text(self.slippage_cost, self.fee_currency)} {self.fee_currency} in all")]
 
     def _resting(self) -> str:
         text = f"{self.resting_size:,.10g} contracts"
         return text if math.isnan(self.trigger_price) else f"{text}, trigger at {self.price_text(self.trigger_price)}"
 
-    def _fee(self) -> str:
+    def _fees(self) -> list[tuple[str, str]]:
         coin = self.fee_currency
-        text = f"{money_text(self.fee, coin)} {coin}"
-        if math.isnan(self.fee_maker):
-            return text
-        both = f"{money_text(self.fee_maker, coin)} as maker, {money_text(self.fee_taker, coin)} as taker"
-        return f"{text} ({both}; by {self.fee_source})"
+        lines = [("Fee (estimate)", f"{money_text(self.fee, coin)} {coin}")]
+        if not math.isnan(self.fee_maker):
+            both = f"{money_text(self.fee_maker, coin)} or {money_text(self.fee_taker, coin)} {coin}"
+            lines += [("As maker or taker", both), ("Fee rates", self.fee_source)]
+        return lines
 
     def _usage(self) -> list[tuple[str, str]]:
         both = (self.margin_usage_before, self.margin_usage_after)
@@ -187,10 +187,8 @@ class Preview:
         text = " → ".join(
             "none" if math.isnan(price) else self.price_text(price, whole=True) for price in (before, after)
         )
-        return [("Liquidation (estimate)", f"{text}{self._distance(after)}")]
-
-    def _distance(self, price: float) -> str:
-        return "" if math.isnan(price) else f" ({price / self.mark_price - 1:+.1%} from mark)"
+        distance = "n/a" if math.isnan(after) else f"{after / self.mark_price - 1:+.1%} from mark"
+        return [("Liquidation (estimate)", text), ("Its distance after", distance)]
 
     def price_text(self, price: float, *, sign: bool = False, whole: bool = False) -> str:
         """A price with one decimal more than the tick has, where it is between two ticks.
@@ -224,11 +222,12 @@ class Preview:
 
 def _groups(lines: Sequence[tuple[str, str]]) -> list[tuple[str, list[tuple[str, str]]]]:
     """The figures by what they are about."""
-    of = {"Quote": "Execution", "At once": "Execution", "Slippage": "Execution", "Resting": "Execution",
-          "Notional": "Cost", "Fee (estimate)": "Cost"}  # fmt: skip
+    of_account = {"Position", "Initial margin", "Margin usage", "Available margin", "Liquidation (estimate)",
+                  "Its distance after"}  # fmt: skip
     groups: dict[str, list[tuple[str, str]]] = {}
     for label, text in lines:
-        groups.setdefault(of.get(label, "Account after the order"), []).append((label, text))
+        title = "The account after it" if label in of_account else "The order"
+        groups.setdefault(title, []).append((label, text))
     return list(groups.items())
 
 

@@ -8,7 +8,7 @@ from html import escape
 Rows = Sequence[tuple[str, str]]
 
 _CSS = """<style>
-.kfut-preview { max-width: 58em; padding: 10px 14px; line-height: 1.45; font-size: 13px;
+.kfut-preview { max-width: 66em; padding: 10px 14px; line-height: 1.45; font-size: 13px;
   color: var(--jp-ui-font-color1, currentColor); background: var(--jp-layout-color1, transparent);
   border: 1px solid var(--jp-border-color1, #8888); border-radius: 6px; font-variant-numeric: tabular-nums; }
 .kfut-preview.kfut-on-live { border: 2px solid #b71c1c; }
@@ -16,7 +16,8 @@ _CSS = """<style>
 .kfut-preview .kfut-env { color: var(--jp-ui-font-color2, #777); }
 .kfut-preview.kfut-on-live .kfut-env { background: #b71c1c; color: #fff; border-radius: 4px; padding: 0 8px; }
 .kfut-preview .kfut-order { font-weight: 600; font-size: 115%; }
-.kfut-preview .kfut-groups { display: grid; grid-template-columns: repeat(auto-fit, minmax(20em, 1fr)); gap: 8px 28px; }
+.kfut-preview .kfut-groups { display: grid; gap: 10px 36px;
+  grid-template-columns: repeat(auto-fit, minmax(23em, 1fr)); }
 .kfut-preview h4 { margin: 0 0 2px; font-size: 92%; font-weight: 600; text-align: left;
   color: var(--jp-ui-font-color2, #777); border-bottom: 1px solid var(--jp-border-color2, #8884); }
 .kfut-preview table { border-collapse: collapse; width: 100%; margin: 0; font-size: inherit; }

@@ -162,8 +162,8 @@ def test_in_words() -> None:
     text = repr(shown())
     assert text.splitlines()[0] == "PAPER preview, 00:00:00 UTC: buy 4 PF_XBTUSD market"
     for words in (
-        "4 at 101.5 on average, 3 levels to 102.0 (+150.0 bps from mid)",
-        "+1.5 a contract, 6.00 USD in all",
+        "4 at 101.5 on average, 3 levels to 102.0",
+        "+150.0 bps from mid, +1.5 a contract, 6.00 USD in all",
         "406.00 USD",
         "-1 → +3 contracts",
         "10.00 → 30.00 USD",

@@ -234,7 +234,7 @@ def order_request(params: Params) -> OrderRequest:
         reduce_only=bool(params.flag("reduceOnly")),
         process_before=params.deadline(),
         trailing=trailing,
-        offset=_offset(params) if order_type in TRIGGER_TYPES and trailing is None else None,
+        offset=_offset(params) if order_type in TRIGGER_TYPES else None,
     )
 
 

@@ -198,8 +198,9 @@ def test_triggers_wait_and_fill_near_their_price(stage: Stage, order: kfut.Order
 def test_a_trailing_stop_may_have_its_limit_off_the_trigger_price(stage: Stage) -> None:
     """When it fires, its limit is found from where its trigger then is; on the far side it rests there."""
     stage.give("flex", "usd", 20_000.0)
-    order = kfut.Order("PF_XBTUSD", "sell", 0.1, order_type="trailing_stop", trigger_signal="mark",
-                       trailing_deviation=1, trailing_unit="percent", limit_offset=2, limit_offset_unit="percent")  # fmt: skip
+    trailing = {"order_type": "trailing_stop", "trailing_deviation": 1, "trailing_unit": "percent"}
+    offset = {"limit_offset": 2, "limit_offset_unit": "percent", "trigger_signal": "mark"}
+    order = kfut.Order("PF_XBTUSD", "sell", 0.1, **trailing, **offset)  # type: ignore[arg-type]
     seen, result = place(stage, order)
     assert any("may not fill" in warning for warning in seen.warnings)
     stage.move(XBT=82_000.0)

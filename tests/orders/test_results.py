@@ -12,6 +12,7 @@ import pytest
 from kfut_analytics import orders
 from kfut_analytics.orders import Order
 from kfut_analytics.rest.order_events import cancel_all_result, cancel_result, order_result
+from tests.paper.specification import TRADING, specification
 
 
 def answer(status: str, events: list[dict[str, Any]], **fields: Any) -> dict[str, Any]:
@@ -103,3 +104,22 @@ def test_nothing_to_cancel() -> None:
 
 def test_unknown_words_are_shown_verbatim() -> None:
     assert "'brandNew'" in orders.explain("brandNew")
+
+
+def test_every_word_of_the_specification_has_its_sentence() -> None:
+    """Status words of orders and changes, and the errors of the matching engine."""
+    schemas = specification(TRADING)["components"]["schemas"]
+    words = {word for node in schemas.values() for word in enums(node)}
+    assert {"outsidePriceCollar", "PRICE_COLLAR", "TRAILING_STOP_MAX_DEVIATION_TOO_SMALL"} <= words
+    assert [word for word in sorted(words) if repr(word) in orders.explain(word)] == []
+
+
+def enums(node: Any) -> set[str]:
+    """The words of every list of words that holds a refusal."""
+    if isinstance(node, list):
+        return set().union(*map(enums, node))
+    if not isinstance(node, dict):
+        return set()
+    found = set().union(*map(enums, node.values()))
+    own = {word for word in node.get("enum", ()) if isinstance(word, str)}
+    return found | (own if own & {"outsidePriceCollar", "PRICE_COLLAR"} else set())

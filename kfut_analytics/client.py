@@ -327,5 +327,3 @@ class Client(HistoryCalls, OrderCalls):
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a client is not pickled or copied: it holds an API key. Open a new one with kfut.connect()")
-
-

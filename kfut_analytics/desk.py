@@ -108,10 +108,14 @@ class Desk:
 
     def examined(self, stated: Order | Preview) -> Preview:
         """An order with the facts it is judged by: those of a fresh preview, else read now."""
-        if isinstance(stated, Preview) and stated.market is not None and stated.age <= FRESH:
-            return stated
         order = stated.order if isinstance(stated, Preview) else stated
-        return orders.examine(order, self._read_market(order.symbol), self._limits, self.journal.spent(self.session))
+        if isinstance(stated, Preview) and stated.market is not None and stated.age <= FRESH:
+            if stated.limits == self._limits:
+                return stated
+            market = stated.market  # it was held against other limits, or none
+        else:
+            market = self._read_market(order.symbol)
+        return orders.examine(order, market, self._limits, self.journal.spent(self.session))
 
     def _write_order(self, order: Order, seen: Preview) -> Intent:
         if not order.reduce_only:

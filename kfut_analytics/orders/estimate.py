@@ -39,7 +39,7 @@ def examine(order: Order, market: Market, limits: Limits = NO_LIMITS, spent: Spe
     exact = checks.check(sized(order, market), market.instrument)
     seen = preview(exact, market)
     checks.check_market(seen, market, limits, spent)
-    return replace(seen, warnings=tuple(warnings_of(seen, market, limits)))
+    return replace(seen, warnings=tuple(warnings_of(seen, market, limits)), limits=limits)
 
 
 def preview(order: Order, market: Market) -> Preview:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from ..accounting.amounts import MONEY
 from ..contracts import to_decimal
+from ..limits import Limits
 from .effect import Level
 from .market import Market
 from .order import Order
@@ -72,6 +73,8 @@ class Preview:
         When the first of the facts was asked for, on this machine's monotonic clock.
     market
         The facts themselves.
+    limits
+        The user's limits that it was held against; None where no rule but the contract's grid was checked.
     """
 
     order: Order
@@ -110,6 +113,7 @@ class Preview:
     liquidation_price_after: float = math.nan
     read_at: float = math.nan
     market: Market | None = field(default=None, repr=False, compare=False)
+    limits: Limits | None = field(default=None, repr=False, compare=False)
 
     @property
     def age(self) -> float:

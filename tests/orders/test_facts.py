@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 import kfut_analytics as kfut
-from kfut_analytics.errors import NotFoundError, UnavailableError
-from kfut_analytics.orders import examine
+from kfut_analytics.errors import NotFoundError, OrderRefused, UnavailableError
+from kfut_analytics.orders import examine, preview
 from kfut_analytics.paper.server import PaperServer
 from tests.exchanges import open_exchange
 
@@ -87,3 +87,15 @@ def test_the_same_facts_serve_other_orders(client: kfut.Client) -> None:
     again = examine(kfut.Order("PF_XBTUSD", "sell", notional=500), first.market, client.limits)
     assert (again.read_at, again.time) == (first.read_at, first.time)
     assert again.order.side == "sell"
+
+
+def test_a_preview_that_was_not_held_against_the_limits_is_before_it_is_sent(exchange: PaperServer) -> None:
+    keys = {"base_url": exchange.base_url, "api_key": exchange.api_key, "api_secret": exchange.api_secret}
+    with kfut.connect("paper", trading=True, limits=kfut.Limits(order_notional=100), **keys) as client:  # type: ignore[arg-type]
+        seen = client.preview(kfut.Order("PF_XBTUSD", "buy", notional=90))
+        assert seen.market is not None
+        unchecked = preview(kfut.Order("PF_XBTUSD", "buy", 0.1), seen.market)
+        with pytest.raises(OrderRefused, match="your limit order_notional is 100"):
+            client.place(unchecked)
+        assert client.place(seen).status == "filled"
+        assert len(client.fills()) == 1

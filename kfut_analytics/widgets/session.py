@@ -11,9 +11,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
-from ..orders import Order
+T = TypeVar("T")
 
 Verdict = Literal["granted", "used", "stale", "changed", "superseded"]
 
@@ -26,20 +26,20 @@ REFUSALS: dict[Verdict, str] = {
 """What a refused click is told."""
 
 
-class Permit:
-    """Permission to send one reviewed order once. Safe to use from several threads.
+class Permit(Generic[T]):
+    """Permission to do one thing once: to send a reviewed order, for instance. Safe to use from several threads.
 
     Parameters
     ----------
     order
-        The order that was reviewed.
+        What is permitted: the order that was reviewed.
     lifetime
         Seconds for which the permit is good.
     clock
         Seconds that only move forward; exchanged in tests.
     """
 
-    def __init__(self, order: Order, lifetime: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, order: T, lifetime: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.order = order
         self._clock = clock
         self._expires = clock() + lifetime
@@ -51,7 +51,7 @@ class Permit:
         with self._lock:
             self._ended = self._ended or why
 
-    def use(self, order: Order | None) -> Verdict:
+    def use(self, order: T | None) -> Verdict:
         """Ask to send an order.
 
         Parameters

@@ -73,7 +73,7 @@ class OrderTicket(ipywidgets.VBox):  # type: ignore[misc]
         # Callbacks may run on any thread; this lock guards the attributes that follow.
         self._lock = threading.RLock()
         self._edition = 0
-        self._permit: Permit | None = None
+        self._permit: Permit[Order] | None = None
         self._pending: list[Future[None]] = []
 
         self._make_fields((symbol or DEFAULT_SYMBOL).strip().upper())
@@ -169,7 +169,7 @@ class OrderTicket(ipywidgets.VBox):  # type: ignore[misc]
         self._actions.add_class("kfut-actions")
         self._place_send_button(None)
 
-    def _place_send_button(self, permit: Permit | None) -> None:
+    def _place_send_button(self, permit: Permit[Order] | None) -> None:
         """Put a new Send button in place.
 
         Each belongs to one review, so a click shows which review its maker saw: one that arrives late, after a newer
@@ -293,7 +293,7 @@ class OrderTicket(ipywidgets.VBox):  # type: ignore[misc]
             _show(self.review, render.message("note", "Reviewing…"))
         self._submit("The review", self.review, self._preview, order, edition)
 
-    def _on_send(self, permit: Permit | None, _button: object) -> None:
+    def _on_send(self, permit: Permit[Order] | None, _button: object) -> None:
         # The permit is used here, where the click arrives, and not on the worker: work that waits there may mint a
         # permit whose review the person has not seen.
         with self._lock:

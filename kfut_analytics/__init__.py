@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .recording import recording
     from .report import report
     from .schema import describe
-    from .widgets import OrderTicket
+    from .widgets import Blotter, Monitor, OrderTicket, PositionsPanel
 
 _HOMES = {
     "connect": ".connection",
@@ -61,11 +61,15 @@ _HOMES = {
     "recording": ".recording",
     "report": ".report",
     "OrderTicket": ".widgets",
+    "Blotter": ".widgets",
+    "PositionsPanel": ".widgets",
+    "Monitor": ".widgets",
 }
 _MODULES = ("errors", "paper", "plots")
 
 __all__ = [
     "Archive",
+    "Blotter",
     "Cancel",
     "CancelResult",
     "Client",
@@ -74,10 +78,12 @@ __all__ = [
     "Equity",
     "Limits",
     "Margin",
+    "Monitor",
     "Order",
     "OrderResult",
     "OrderTicket",
     "PnL",
+    "PositionsPanel",
     "Preview",
     "__version__",
     "connect",

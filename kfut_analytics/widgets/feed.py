@@ -12,7 +12,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args
 
@@ -262,6 +262,11 @@ class Feed:
         with self._lock:
             self._subscriptions = [other for other in self._subscriptions if other is not subscription]
         self._wake.set()
+
+    @property
+    def ticks(self) -> Mapping[str, float]:
+        """Price steps by contract, as far as they are known; positions, orders and fills need them to be shown."""
+        return self._sources.ticks
 
     @property
     def running(self) -> bool:

@@ -36,6 +36,8 @@ about 20 of them. The journal is a file of this machine."""
 _RULES_KEPT, _SETTINGS_KEPT = 300.0, 60.0
 """Seconds for which margin tiers, and isolated leverages and market states, are taken as they were."""
 
+_WITH_PRICES: frozenset[Topic] = frozenset({"positions", "orders", "fills"})
+
 T = TypeVar("T")
 
 
@@ -72,6 +74,7 @@ class Sources:
     def __init__(self) -> None:
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._kept: dict[str, tuple[float, Any]] = {}
+        self.ticks: dict[str, float] = {}
 
     def read(self, client: Client, topic: Topic, symbol: str | None) -> Answer:
         """Ask for a topic now.
@@ -81,6 +84,8 @@ class Sources:
         KfutError
             Whatever the client raises.
         """
+        if topic in _WITH_PRICES:
+            self.ticks = self._shared("ticks", _RULES_KEPT, lambda: _ticks(client))
         match topic:
             case "quote":
                 return self._quote(client, symbol or "")
@@ -144,6 +149,10 @@ class Sources:
                 # Dated by when it was asked for: what happens at the exchange later may not be in it.
                 self._kept[name] = arrived, kept
             return kept  # type: ignore[no-any-return]
+
+
+def _ticks(client: Client) -> dict[str, float]:
+    return {str(symbol): float(tick) for symbol, tick in client.instruments()["tick_size"].items()}
 
 
 def _all_tiers(client: Client) -> pd.DataFrame:

@@ -26,7 +26,9 @@ CSS = """<style>
   line-height: 1.45; height: auto; min-height: 0; overflow: visible; margin: 0;
 }
 .kfut .widget-label { color: var(--kfut-text); }
-.kfut :is(input, button, select, [tabindex]):focus-visible { outline: 2px solid var(--kfut-focus); outline-offset: 1px; }
+.kfut :is(input, button, select, [tabindex]):focus-visible {
+  outline: 2px solid var(--kfut-focus); outline-offset: 1px;
+}
 .kfut input[type=text] { font-variant-numeric: tabular-nums; }
 
 .kfut-badge {
@@ -66,6 +68,88 @@ CSS = """<style>
 @keyframes kfut-hide { to { visibility: hidden; } }
 @keyframes kfut-show { from { visibility: hidden; } to { visibility: visible; } }
 @media (prefers-reduced-motion: reduce) { .kfut-bar { animation-timing-function: steps(3); } }
+
+.kfut-panel { gap: 6px; container-type: inline-size; min-width: 0; }
+.kfut-panel.kfut-root { padding: 10px 12px; border: 1px solid var(--kfut-line); border-radius: 6px; }
+.kfut-head { display: flex; flex-wrap: wrap; align-items: center; gap: 2px 12px; margin-bottom: 2px; }
+.kfut-heading { font-weight: 600; font-size: 108%; }
+.kfut-as-of { margin-left: auto; font-variant-numeric: tabular-nums; }
+.kfut-body { gap: 6px; overflow: visible; min-width: 0; }
+.kfut-old .kfut-grid table { opacity: .6; }
+.kfut-unseen {
+  position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap;
+}
+
+.kfut-grid { overflow-x: auto; padding: 2px; margin: 0; min-width: 0; line-height: 1.35; }
+.kfut-grid table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; color: inherit;
+  font-size: inherit; margin: 0; table-layout: auto; border: none; }
+.kfut-grid table:focus { outline: none; }
+.kfut-grid :is(th, td) { padding: 4px 10px 4px 0; vertical-align: top; white-space: nowrap; border: none;
+  max-width: none; }
+.kfut-grid :is(th, td):last-child { padding-right: 0; }
+.kfut-grid th { font-weight: normal; color: var(--kfut-muted); border-bottom: 1px solid var(--kfut-line);
+  vertical-align: bottom; }
+.kfut-grid tbody tr { background: none; text-align: inherit; }
+.kfut-grid .kfut-row > td { border-top: 1px solid var(--kfut-faint); }
+.kfut-grid tbody > .kfut-row:first-child > td { border-top: none; }
+.kfut-grid .kfut-left { text-align: left; }
+.kfut-grid .kfut-right { text-align: right; }
+.kfut-grid .kfut-sub { display: block; color: var(--kfut-muted); font-size: 88%; }
+.kfut-grid .kfut-sub:empty { display: none; }
+.kfut-grid .kfut-acts { text-align: right; }
+.kfut-grid .kfut-acts .kfut-button + .kfut-button { margin-left: 4px; }
+.kfut-grid .kfut-note-line > td, .kfut-grid .kfut-edit-line > td { padding: 0 0 6px; white-space: normal; }
+.kfut-grid .kfut-row.kfut-busy > td { opacity: .7; }
+.kfut-grid .kfut-row.kfut-gone > td { text-decoration: line-through; opacity: .7; }
+.kfut-empty { color: var(--kfut-muted); padding: 6px 0; }
+.kfut-tone-good { color: var(--kfut-good); }
+.kfut-tone-bad { color: var(--kfut-bad); }
+.kfut-tone-note { color: var(--kfut-note); }
+
+.kfut-button { font: inherit; color: var(--kfut-text); background: var(--kfut-panel);
+  border: 1px solid var(--kfut-line); border-radius: 3px; padding: 1px 9px; min-height: 24px; cursor: pointer; }
+.kfut-button:hover { border-color: var(--kfut-text); }
+.kfut-button[aria-disabled=true] { color: var(--kfut-muted); cursor: not-allowed; border-style: dashed; }
+.kfut-button.kfut-primary { font-weight: 600; border-color: var(--kfut-text); }
+.kfut-edit { display: flex; flex-wrap: wrap; align-items: end; gap: 6px 12px; padding: 8px 10px;
+  background: var(--kfut-panel); border-radius: 4px; }
+.kfut-edit label { display: grid; gap: 2px; color: var(--kfut-muted); }
+.kfut-edit input { font: inherit; font-variant-numeric: tabular-nums; text-align: right; width: 9em; padding: 2px 6px;
+  color: var(--kfut-text); background: var(--kfut-ground); border: 1px solid var(--kfut-line); border-radius: 3px; }
+.kfut-bar-of-actions {
+  overflow: visible; flex-flow: row wrap; justify-content: flex-end; align-items: center; gap: 6px;
+}
+.kfut-confirm { overflow: visible; flex-flow: row wrap; align-items: center; gap: 6px; }
+
+.kfut-panels { gap: 16px; overflow: visible; min-width: 0; }
+.kfut-panels > .kfut-panel + .kfut-panel { border-top: 1px solid var(--kfut-line); padding-top: 10px; }
+.kfut-tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(11em, 1fr)); gap: 8px 18px;
+  margin: 2px 0 4px; font-variant-numeric: tabular-nums; }
+.kfut-tile > .kfut-value { display: block; font-size: 130%; font-weight: 600; }
+.kfut-tile > .kfut-label { display: block; }
+.kfut-meter { height: 6px; border: 1px solid var(--kfut-line); border-radius: 3px; margin-top: 3px; overflow: hidden; }
+.kfut-meter > div { height: 100%; background: var(--kfut-focus); }
+.kfut-meter.kfut-over > div { background: var(--kfut-bad); }
+.kfut-alerts { display: grid; gap: 6px; }
+.kfut-remaining { font-variant-numeric: tabular-nums; font-weight: 600; }
+
+@container (max-width: 640px) {
+  .kfut-grid :is(table, tbody, tr, td) { display: block; }
+  .kfut-grid thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  .kfut-grid .kfut-row { display: grid; grid-template-columns: 1fr 1fr; gap: 0 14px; padding: 6px 0;
+    border-top: 1px solid var(--kfut-faint); }
+  .kfut-grid tbody > .kfut-row:first-child { border-top: none; }
+  .kfut-grid .kfut-row > td { border: none; padding: 2px 0; display: flex; justify-content: space-between; gap: 8px;
+    flex-wrap: wrap; text-align: right; white-space: normal; }
+  .kfut-grid .kfut-row > td::before { content: attr(data-label); color: var(--kfut-muted); }
+  .kfut-grid .kfut-row > td.kfut-void { display: none; }
+  .kfut-grid .kfut-row > td > .kfut-sub { flex-basis: 100%; }
+  .kfut-grid .kfut-row > td:first-child { font-weight: 600; }
+  .kfut-grid .kfut-row > td:first-child::before { content: none; }
+  .kfut-grid .kfut-row > .kfut-acts { grid-column: 1 / -1; justify-content: flex-end; }
+  .kfut-grid .kfut-row > .kfut-acts::before { content: none; }
+  .kfut-grid [hidden] { display: none; }
+}
 
 .kfut-root:not(:has(.kfut-presence:is([data-state=connected], [data-state=checking])))
   > :not(:has(> .kfut-presence), .kfut-presence, .kfut-unloaded) { display: none !important; }

@@ -8,9 +8,9 @@ import sys
 import kfut_analytics as kfut
 
 PUBLIC = {
-    "Archive", "Cancel", "CancelResult", "Client", "Edit", "EditResult", "Equity", "Limits", "Margin", "Order",
-    "OrderResult", "OrderTicket", "PnL", "Preview", "__version__", "connect", "describe", "equity", "errors", "margin",
-    "paper", "plots", "pnl", "read_account_log_csv", "recording", "report",
+    "Archive", "Blotter", "Cancel", "CancelResult", "Client", "Edit", "EditResult", "Equity", "Limits", "Margin",
+    "Monitor", "Order", "OrderResult", "OrderTicket", "PnL", "PositionsPanel", "Preview", "__version__", "connect",
+    "describe", "equity", "errors", "margin", "paper", "plots", "pnl", "read_account_log_csv", "recording", "report",
 }  # fmt: skip
 
 

@@ -26,8 +26,9 @@ class Panels(Root):
         The panels.
     """
 
+    panels: tuple[Panel, ...] = ()
+
     def __init__(self, what: str, client: Client, presence: Presence | None = None) -> None:
-        self.panels: tuple[Panel, ...] = ()
         super().__init__(what, presence=presence)
         self._client = client
         self.add_class("kfut-panel")
@@ -50,12 +51,6 @@ class Panels(Root):
         """
         for panel in self.panels:
             panel.wait(timeout)
-
-    def close(self) -> None:
-        """Take the panels off the page."""
-        for panel in self.panels:
-            panel.close()
-        super().close()
 
 
 class Blotter(Panels):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..client import Client
@@ -9,6 +10,7 @@ from . import figures
 from .feed import Snapshot
 from .panel import Panel
 from .presence import Presence
+from .render import Tone
 from .table import Cell, Column, Row, Table
 
 _COLUMNS = (
@@ -17,20 +19,31 @@ _COLUMNS = (
     Column("contract", "Contract"),
     Column("side", "Side"),
     Column("size", "Size", "right", "Contracts"),
+    Column("price", "Price", "right", "Limit price, else trigger price"),
     Column("status", "Status"),
     Column("message", "Meaning"),
 )
 
-_UNRESOLVED = {"unknown", "sent", "pending", "open", "unresolved"}
+_KINDS = {
+    "place": "Order",
+    "edit": "Change",
+    "cancel": "Cancel",
+    "cancel_all": "Cancel all",
+    "dead_man": "Dead man's switch",
+}
 
-_MARKS = {
+_UNRESOLVED = {"open", "unknown"}
+
+_MARKS: dict[str, tuple[str, Tone]] = {
     "placed": ("✓", "good"),
     "filled": ("✓", "good"),
     "partially_filled": ("✓", "good"),
     "edited": ("✓", "good"),
-    "cancelled": ("✓", ""),
+    "cancelled": ("✓", "good"),
     "rejected": ("✗", "bad"),
+    "not_found": ("✗", "bad"),
     "never_arrived": ("✗", "bad"),
+    "not_sent": ("✗", "bad"),
 }
 
 
@@ -70,19 +83,29 @@ class JournalPanel(Panel):
         words = status.replace("_", " ")
         if status in _UNRESOLVED:
             state = Cell(f"? {words}", "not resolved yet", "note")
+        elif status in _MARKS:
+            mark, tone = _MARKS[status]
+            state = Cell(f"{mark} {words}", tone=tone)
         else:
-            mark, tone = _MARKS.get(status, ("", ""))
-            state = Cell(f"{mark} {words}".strip(), tone=tone)  # type: ignore[arg-type]
-        side, size = entry.get("side"), entry.get("size")
+            state = Cell(words)
+        symbol, side = _text(entry["symbol"]), _text(entry["side"])
+        limit, stop = float(entry["limit_price"]), float(entry["stop_price"])
+        price = stop if math.isnan(limit) else limit
+        size = float(entry["size"])
         return Row(
-            key=str(entry["cli_ord_id"]),
+            key=str(entry["number"]),
             cells={
-                "time": figures.moment(entry.get("time"), snapshot.time),
-                "kind": str(entry["kind"]),
-                "contract": "" if figures.missing(entry.get("symbol")) else str(entry["symbol"]),
-                "side": "" if figures.missing(side) else figures.side(str(side)),
-                "size": "" if figures.missing(size) else figures.number(float(size)),  # type: ignore[arg-type]
+                "time": figures.moment(entry["written"], snapshot.time),
+                "kind": _KINDS.get(str(entry["kind"]), str(entry["kind"])),
+                "contract": symbol,
+                "side": figures.side(side) if side else "",
+                "size": "" if math.isnan(size) else figures.number(size),
+                "price": "" if math.isnan(price) else figures.price(price, self.tick(symbol)),
                 "status": state,
-                "message": "" if figures.missing(entry.get("message")) else str(entry["message"]),
+                "message": Cell(_text(entry["message"]), wrap=True),
             },
         )
+
+
+def _text(value: Any) -> str:
+    return "" if figures.missing(value) else str(value)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..client import Client
 from ..contracts import to_decimal
-from ..errors import OrderRefused
+from ..errors import NotFoundError, OrderRefused
 from . import figures, render
 from .confirm import Confirm
 from .feed import Snapshot
@@ -128,7 +128,7 @@ class OrdersPanel(Panel):
     def _cancel(self, click: Click, label: str) -> None:
         try:
             result = self.client.cancel(click.key)
-        except BaseException as error:
+        except Exception as error:
             self.table.end(click.key, "bad", f"✗ Not known whether it was cancelled: {error}")
             raise
         done = result.status == "cancelled"
@@ -142,14 +142,14 @@ class OrdersPanel(Panel):
     def _amend(self, click: Click, label: str) -> None:
         try:
             changes = self._changes(click)
-            result = self.client.edit(click.key, **changes)  # type: ignore[attr-defined]
-        except OrderRefused as refused:
+            result = self.client.edit(click.key, **changes)
+        except (OrderRefused, NotFoundError) as refused:
             self.table.end(click.key, "bad", f"✗ {refused}")
             return
-        except BaseException as error:
+        except Exception as error:
             self.table.end(click.key, "bad", f"✗ Not known whether it was amended: {error}")
             raise
-        done = result.status in {"edited", "filled", "partially_filled", "placed"}
+        done = result.status in {"edited", "filled"}
         self.table.end(click.key, "good" if done else "bad", f"{_MARKS[done]} {result.message}")
         show(self.status, render.message("good" if done else "bad", f"{_word(result.status)}: {label}", result.message))
         self.refresh(("orders", "fills", "positions", "account", "journal"))

@@ -18,7 +18,7 @@ import pandas as pd
 from ..client import Client
 from ..errors import ArgumentError
 from . import render
-from .feed import Snapshot, Trouble, Update, feed_of
+from .feed import Snapshot, Subscription, Trouble, Update, feed_of
 from .presence import Presence
 from .root import Root
 from .sources import Topic
@@ -48,6 +48,7 @@ class Panel(Root):
 
     title = "Panel"
     topics: frozenset[Topic] = frozenset()
+    _subscription: Subscription | None = None
 
     def __init__(self, client: Client, *, presence: Presence | None = None) -> None:
         # First, because close() needs it, and runs even for a panel that was refused below.
@@ -156,7 +157,7 @@ class Panel(Root):
     def close(self) -> None:
         """Take the panel off the page; an action that has begun is finished."""
         self._worker.shutdown(wait=False)
-        if hasattr(self, "_subscription"):
+        if self._subscription is not None:
             self._subscription.close()
         super().close()
 

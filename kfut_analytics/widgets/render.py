@@ -90,7 +90,7 @@ def review(preview: Preview, lifetime: float | None) -> str:
         f"<section class='kfut-card' aria-label='Review'>"
         f"<div class='kfut-label'>{escape(where)}, reviewed at {preview.time:%H:%M:%S} UTC</div>"
         f"<div class='kfut-summary'>{escape(summary(preview.order))}</div>"
-        f"{_table(preview.lines())}"
+        f"{lines(preview.lines())}"
         + (f"<ul class='kfut-warnings' aria-label='Warnings'>{warnings}</ul>" if warnings else "")
         + ("" if lifetime is None else _countdown(lifetime))
         + "</section>"
@@ -116,7 +116,7 @@ def outcome(order: Order, result: OrderResult, time: pd.Timestamp) -> str:
         rows += [("Filled", f"{_number(result.filled_size)} contracts"), ("Average price", price)]
     rows += [("Exchange's word", result.reason)] if result.reason else []
     rows += [("Answered", f"{time:%H:%M:%S} UTC")]
-    return message(tone, f"{title}: {summary(order)}", result.message, _table(rows))
+    return message(tone, f"{title}: {summary(order)}", result.message, lines(rows))
 
 
 def failure(error: BaseException, doing: str) -> str:
@@ -141,7 +141,8 @@ def problem(text: str) -> str:
     return f"<div class='kfut-problem' role='alert'>{_MARKS['bad']} {escape(text)}</div>"
 
 
-def _table(rows: Iterable[tuple[str, str]]) -> str:
+def lines(rows: Iterable[tuple[str, str]]) -> str:
+    """Labels and texts as a table."""
     cells = "".join(f"<tr><th scope='row'>{escape(label)}</th><td>{escape(text)}</td></tr>" for label, text in rows)
     return f"<table class='kfut-table'>{cells}</table>"
 

@@ -34,6 +34,10 @@ class Root(ipywidgets.VBox):  # type: ignore[misc]
         Knows whether somebody looks.
     """
 
+    # A widget that was refused is closed, too, when it is forgotten.
+    presence: Presence | None = None
+    _alone = False
+
     def __init__(self, what: str, *, presence: Presence | None = None) -> None:
         refuse_voila()
         self._what = what
@@ -54,9 +58,9 @@ class Root(ipywidgets.VBox):  # type: ignore[misc]
         self.children = tuple(children)
 
     def close(self) -> None:
-        """Take it off the page."""
-        if self._alone:
-            self.presence.close()
+        """Take it off the page, with everything in it."""
+        for child in self.children:
+            _close(child)
         super().close()
 
     def __repr__(self) -> str:
@@ -66,6 +70,14 @@ class Root(ipywidgets.VBox):  # type: ignore[misc]
         # A notebook saves the words, not the widget; the look hides them while the widget is there.
         display(HTML(saved_notice(self._what)))  # type: ignore[no-untyped-call]
         display(self._repr_mimebundle_(), raw=True)  # type: ignore[no-untyped-call]
+
+
+def _close(widget: Any) -> None:
+    # A box of another kind does not close what is in it.
+    if not isinstance(widget, Root):
+        for child in getattr(widget, "children", ()):
+            _close(child)
+    widget.close()
 
 
 def saved_notice(what: str) -> str:

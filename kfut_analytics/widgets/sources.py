@@ -36,6 +36,8 @@ about 20 of them. The journal is a file of this machine."""
 _RULES_KEPT, _SETTINGS_KEPT = 300.0, 60.0
 """Seconds for which margin tiers, and isolated leverages and market states, are taken as they were."""
 
+_JOURNAL_SINCE = "-7d"
+
 _WITH_PRICES: frozenset[Topic] = frozenset({"positions", "orders", "fills"})
 
 T = TypeVar("T")
@@ -104,8 +106,7 @@ class Sources:
                 margin = self._margin(client)
                 return Answer(margin, margin.as_of)
             case "journal":
-                journal = getattr(client, "journal", pd.DataFrame)
-                return Answer(journal(), utc_now())
+                return Answer(client.journal(_JOURNAL_SINCE), utc_now())
 
     def _quote(self, client: Client, symbol: str) -> Answer:
         tickers = client.tickers(symbol)

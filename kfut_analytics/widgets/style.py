@@ -92,6 +92,7 @@ CSS = """<style>
 .kfut-grid tbody tr { background: none; text-align: inherit; }
 .kfut-grid .kfut-row > td { border-top: 1px solid var(--kfut-faint); }
 .kfut-grid tbody > .kfut-row:first-child > td { border-top: none; }
+.kfut-grid td.kfut-wrap { white-space: normal; min-width: 14em; }
 .kfut-grid .kfut-left { text-align: left; }
 .kfut-grid .kfut-right { text-align: right; }
 .kfut-grid .kfut-sub { display: block; color: var(--kfut-muted); font-size: 88%; }
@@ -131,7 +132,13 @@ CSS = """<style>
 .kfut-meter > div { height: 100%; background: var(--kfut-focus); }
 .kfut-meter.kfut-over > div { background: var(--kfut-bad); }
 .kfut-alerts { display: grid; gap: 6px; }
-.kfut-remaining { font-variant-numeric: tabular-nums; font-weight: 600; }
+.kfut-switch { justify-content: flex-start; }
+.kfut-switch-name { display: inline-block; min-width: 9.5em; font-weight: 600; }
+@property --kfut-count { syntax: "<integer>"; inherits: false; initial-value: 0; }
+.kfut-remaining { font-variant-numeric: tabular-nums; font-weight: 600; --kfut-count: var(--kfut-from);
+  counter-reset: seconds var(--kfut-count); animation: kfut-count var(--kfut-lifetime) linear forwards; }
+.kfut-remaining::after { content: counter(seconds); }
+@keyframes kfut-count { to { --kfut-count: 0; } }
 
 @container (max-width: 640px) {
   .kfut-grid :is(table, tbody, tr, td) { display: block; }

@@ -196,6 +196,7 @@ function render({ model, el }) {
       set(text, "class", value.tone ? `kfut-tone-${value.tone}` : null);
       set(cell, "title", value.title ?? null);
       cell.classList.toggle("kfut-void", !value.text);
+      cell.classList.toggle("kfut-wrap", Boolean(value.wrap));
     }
     row.line.classList.toggle("kfut-busy", row.data.busy);
     row.line.classList.toggle("kfut-gone", row.gone);

@@ -60,12 +60,13 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A text, with a second line below it; the tone repeats what sign, shape or word say."""
+    """A text, with a second line below it; the tone repeats what sign, shape or word say. A long one may ``wrap``."""
 
     text: str
     sub: str = ""
     tone: Tone | Literal[""] = ""
     title: str = ""
+    wrap: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,5 +252,5 @@ def _plain(thing: Any) -> dict[str, Any]:
     return {name: getattr(thing, name) for name in thing.__slots__}
 
 
-def _filled(cell: Cell) -> dict[str, str]:
+def _filled(cell: Cell) -> dict[str, Any]:
     return {name: value for name, value in _plain(cell).items() if value or name == "text"}

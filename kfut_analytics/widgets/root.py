@@ -34,8 +34,7 @@ class Root(ipywidgets.VBox):  # type: ignore[misc]
         Knows whether somebody looks.
     """
 
-    # A widget that was refused is closed, too, when it is forgotten.
-    presence: Presence | None = None
+    presence: Presence
     _alone = False
 
     def __init__(self, what: str, *, presence: Presence | None = None) -> None:

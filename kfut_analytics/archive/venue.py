@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -53,7 +54,7 @@ class ArchiveVenue:
         if name.startswith("_"):
             raise AttributeError(name)
         if name in picture.NAMES:
-            return lambda: picture.table(self._store, name)
+            return partial(self._pictured, name)
 
         def refuse(*_: Any, **__: Any) -> NoReturn:
             raise NotArchived(
@@ -63,10 +64,13 @@ class ArchiveVenue:
 
         return refuse
 
-    def tickers(self, symbol: str | None = None) -> pd.DataFrame:
-        """Quotes of the picture."""
-        frame = picture.table(self._store, "tickers")
-        return frame if symbol is None else frame[frame.index == symbol.upper()]
+    def _pictured(self, name: str, symbol: str | None = None) -> pd.DataFrame:
+        """A table of the picture, or its rows of one contract."""
+        frame = picture.table(self._store, name)
+        if symbol is None:
+            return frame
+        symbols = frame.index if frame.index.name == "symbol" else frame["symbol"]
+        return frame[symbols == symbol.upper()]
 
     def account(self) -> Account:
         """The multi-collateral wallet's figures, of when the picture was taken."""

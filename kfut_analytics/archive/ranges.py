@@ -85,11 +85,6 @@ class Spans:
         return self._spans[-1][1] if self._spans else None
 
 
-def runs(numbers: Iterable[int]) -> Spans:
-    """Whole numbers as ranges."""
-    return Spans((number, number + 1) for number in numbers)
-
-
 def micros(stamp: pd.Timestamp) -> int:
     """Microseconds since 1970."""
     return int(stamp.value) // 1000  # value is in nanoseconds, whatever the unit

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from . import errors, paper, plots
     from .accounting.log_csv import read_account_log_csv
     from .archive.archive import Archive
+    from .archive.dataset import Accounts
     from .client import Client
     from .connection import connect
     from .equity import Equity, equity
@@ -42,6 +43,7 @@ _HOMES = {
     "connect": ".connection",
     "Client": ".client",
     "Archive": ".archive.archive",
+    "Accounts": ".archive.dataset",
     "Limits": ".limits",
     "Order": ".orders",
     "Edit": ".orders",
@@ -68,6 +70,7 @@ _HOMES = {
 _MODULES = ("errors", "paper", "plots")
 
 __all__ = [
+    "Accounts",
     "Archive",
     "Blotter",
     "Cancel",

@@ -8,9 +8,10 @@ import sys
 import kfut_analytics as kfut
 
 PUBLIC = {
-    "Archive", "Blotter", "Cancel", "CancelResult", "Client", "Edit", "EditResult", "Equity", "Limits", "Margin",
-    "Monitor", "Order", "OrderResult", "OrderTicket", "PnL", "PositionsPanel", "Preview", "__version__", "connect",
-    "describe", "equity", "errors", "margin", "paper", "plots", "pnl", "read_account_log_csv", "recording", "report",
+    "Accounts", "Archive", "Blotter", "Cancel", "CancelResult", "Client", "Edit", "EditResult", "Equity", "Limits",
+    "Margin", "Monitor", "Order", "OrderResult", "OrderTicket", "PnL", "PositionsPanel", "Preview", "__version__",
+    "connect", "describe", "equity", "errors", "margin", "paper", "plots", "pnl", "read_account_log_csv", "recording",
+    "report",
 }  # fmt: skip
 
 

@@ -127,12 +127,14 @@ class Accounts:
 
     def _frame(self, make: _Logs | _Table) -> dd.DataFrame:
         try:
+            import dask
             import dask.dataframe as dd
         except ImportError:
             raise ConfigurationError('this needs Dask: pip install "kfut-analytics[dask]"') from None
-        frame: dd.DataFrame = dd.from_map(  # type: ignore[no-untyped-call]
-            make, list(self._parts()), meta=make({}), enforce_metadata=False
-        )
+        with dask.config.set({"dataframe.convert-string": False}):  # texts stay what they are in pandas
+            frame: dd.DataFrame = dd.from_map(  # type: ignore[no-untyped-call]
+                make, list(self._parts()), meta=make({}), enforce_metadata=False
+            )
         return frame
 
 
@@ -179,7 +181,7 @@ def _joined(tables: dict[str, pd.DataFrame], empty: pd.DataFrame) -> pd.DataFram
 
 
 def read_log(folder: str | os.PathLike[str]) -> pd.DataFrame:
-    """The account log of one archive, texts of few kinds as categories: what accounting reads fastest."""
+    """The account log of one archive, without the columns that no accounting reads."""
     store = Store(Path(folder))
     names = [name for name in arrow_schema(schema.ACCOUNT_LOG).names if name not in (*_UNUSED, layout.EXACT)]
     return to_frame(schema.ACCOUNT_LOG, store.table("account_log", None, names))

@@ -88,7 +88,7 @@ def to_frame(table: Table, arrow: pa.Table, *, exact: bool = False) -> pd.DataFr
     for column in table.columns:
         if column.name not in names:
             continue
-        if column.kind == "str":
+        if column.kind == "str" and frame[column.name].dtype != "str":
             frame[column.name] = frame[column.name].astype("str")
         if exact and column.kind == "float":
             frame[column.name] = _decimals(arrow, column.name)

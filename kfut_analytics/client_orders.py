@@ -14,7 +14,7 @@ from . import orders
 from .desk import Desk
 from .errors import ArgumentError, ConfigurationError, ReadOnlyError
 from .facts import read_market
-from .guards.bracket import Bracket, Brackets, exits_of
+from .guards.bracket import Bracket, Brackets, Role, exits_of
 from .guards.dead_man import DeadManSwitch
 from .guards.kill import KillReport, kill
 from .journal import Intent, Journal, Outcome
@@ -68,6 +68,16 @@ class OrderCalls:
         """
         _require_order(order)
         return orders.examine(order, self._market(order.symbol), self.limits)
+
+    def facts(self, symbol: str) -> Market:
+        """What an order in a contract is judged by, read now: for several previews without reading it again.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such contract.
+        """
+        return self._market(symbol.strip().upper())
 
     def place(self, order: Order | Preview) -> OrderResult:
         """Send an order, at most once, and say what became of it.
@@ -264,13 +274,28 @@ class OrderCalls:
         """
         self._require_trading("send a bracket")
         seen = self._desk.examined(entry)
-        bracket_id = str(uuid.uuid4())
-        exits = exits_of(seen.order, take_profit, stop, stop_signal=stop_signal, reference=seen.mark_price)
-        for order in exits.values():
-            orders.check(order, self._rules.instrument(order.symbol))
-        bracket = Bracket(bracket_id, seen.order, exits)
+        exits = self.checked_exits(seen, take_profit=take_profit, stop=stop, stop_signal=stop_signal)
+        bracket = Bracket(str(uuid.uuid4()), seen.order, exits)
         named = replace(seen, order=replace(seen.order, cli_ord_id=bracket.entry_id()))
         return self._brackets.open(bracket, named)
+
+    def checked_exits(
+        self,
+        entry: Preview,
+        *,
+        take_profit: Order | Number | None = None,
+        stop: Order | Number | None = None,
+        stop_signal: str = "mark",
+    ) -> dict[Role, Order]:
+        """The exits that `bracket` would place for an entry; nothing is sent.
+
+        Raises
+        ------
+        OrderRefused
+            If they break a rule.
+        """
+        exits = exits_of(entry.order, take_profit, stop, stop_signal=stop_signal, reference=entry.mark_price)
+        return {role: orders.check(order, self._rules.instrument(order.symbol)) for role, order in exits.items()}
 
     def brackets(self) -> list[Bracket]:
         """Brackets of this client, and those of former kernels that nobody watches."""
@@ -335,6 +360,17 @@ class OrderCalls:
             self._desk.close()
 
     # ---- what became of it -------------------------------------------------------------------------------------
+
+    def outcome(self, order: OrderResult | str) -> OrderResult | None:
+        """What the journal knows of an order that was sent, by its result or client id; None while it is not known.
+
+        Raises
+        ------
+        ArgumentError
+            If no such order was sent.
+        """
+        cli_ord_id = order.cli_ord_id if isinstance(order, OrderResult) else order
+        return self._desk.outcome(cli_ord_id)
 
     def order_status(self, order_ids: Sequence[str] = (), *, cli_ord_ids: Sequence[str] = ()) -> pd.DataFrame:
         """Status of orders that are open or were closed within the last few seconds, by either kind of id.

@@ -27,6 +27,7 @@ import pandas as pd
 from . import fate, orders
 from .contracts import to_decimal
 from .errors import (
+    ArgumentError,
     AuthenticationError,
     ConnectionFailed,
     CredentialsError,
@@ -362,6 +363,21 @@ class Desk:
         if self.journal.open_intents():
             self._resolver.begin()
         return found
+
+    def outcome(self, cli_ord_id: str) -> OrderResult | None:
+        """What the journal knows of an order; None while it is not known.
+
+        Raises
+        ------
+        ArgumentError
+            If no such order was sent.
+        """
+        intent = self.journal.placed(cli_ord_id)
+        if intent is None:
+            raise ArgumentError(f"no order with cli_ord_id={cli_ord_id!r} was sent: see client.journal()")
+        known = self.journal.outcome(intent)
+        result: OrderResult | None = None if known is None else _result(intent, known, OrderResult)
+        return result
 
     def close(self) -> None:
         """End the search in the background."""

@@ -340,8 +340,8 @@ class Brackets:
         current = bracket.exit_id(role, way.tries)
         if way.tries and current in resting.index:
             row = resting.loc[current]
-            wanted = to_decimal(left + float(sizes.get(current, 0.0)))
-            if abs(float(row["size"]) - float(wanted)) > _NOISE:
+            wanted = to_decimal(left + float(sizes.to_dict().get(current, 0.0)))
+            if abs(float(str(row["size"])) - float(wanted)) > _NOISE:
                 self._desk.edit(Edit(cli_ord_id=current, size=_exact(wanted)))
             return
         if way.tries and self._is_undecided(current):

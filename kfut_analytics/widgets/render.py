@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from html import escape
+from types import MappingProxyType
 from typing import Any, Literal
 
 import pandas as pd
 
-from ..contracts import plain, to_decimal
+from ..contracts import plain, quote_currency, to_decimal
 from ..errors import KfutError
+from ..guards.bracket import Bracket
 from ..orders import ORDER_TYPES, Order, OrderResult, Preview
 
 Tone = Literal["good", "note", "bad"]
@@ -24,7 +26,8 @@ _OUTCOMES: dict[str, tuple[Tone, str]] = {
     "partially_filled": ("good", "Partially filled"),
     "rejected": ("bad", "Rejected"),
     "cancelled": ("note", "Cancelled"),
-    "unknown": ("bad", "Fate unknown"),
+    "unknown": ("bad", "Fate unknown, it is being looked for"),
+    "never_arrived": ("note", "Never arrived"),
 }
 
 
@@ -70,11 +73,30 @@ def summary(order: Order) -> str:
         kind += ", then limit" if order.limit_price is not None else ", then market"
     if order.limit_price is not None:
         kind += f" at {plain(to_decimal(order.limit_price))}"
+    if order.trailing_deviation is not None:
+        unit = "%" if order.trailing_unit == "percent" else quote_currency(order.symbol)
+        kind += f", {plain(to_decimal(order.trailing_deviation))} {unit} behind the {order.trigger_signal} price"
+    if order.limit_offset is not None:
+        unit = "%" if order.limit_offset_unit == "percent" else quote_currency(order.symbol)
+        kind += f", its limit {to_decimal(order.limit_offset):+f} {unit} from the trigger price"
     words = brief(order)
     return f"{words[0].upper()}{words[1:]}, {kind}{', reduce-only' if order.reduce_only else ''}"
 
 
-def review(preview: Preview, lifetime: float | None) -> str:
+def live(preview: Preview) -> str:
+    """What the order would do, beside the fields while they are filled in."""
+    warnings = "".join(f"<li>{escape(warning)}</li>" for warning in preview.warnings)
+    return (
+        f"<section class='kfut-card' aria-label='Preview' aria-live='off'>"
+        f"<div class='kfut-label'>Preview, facts of {preview.time:%H:%M:%S} UTC</div>"
+        f"<div class='kfut-summary'>{escape(summary(preview.order))}</div>"
+        f"{lines(preview.lines()[1:])}"
+        + (f"<ul class='kfut-warnings' aria-label='Warnings'>{warnings}</ul>" if warnings else "")
+        + "</section>"
+    )
+
+
+def review(preview: Preview, lifetime: float | None, exits: Mapping[str, str] = MappingProxyType({})) -> str:
     """A preview in words and figures.
 
     Parameters
@@ -83,13 +105,15 @@ def review(preview: Preview, lifetime: float | None) -> str:
         What the order would do.
     lifetime
         Seconds for which it may be sent; None if it may not.
+    exits
+        Prices of the exits that are attached.
     """
     where = "LIVE order, real money" if preview.env == "live" else f"{preview.env.capitalize()} order"
     warnings = "".join(f"<li>{escape(warning)}</li>" for warning in preview.warnings)
     return (
         f"<section class='kfut-card' aria-label='Review'>"
         f"<div class='kfut-label'>{escape(where)}, reviewed at {preview.time:%H:%M:%S} UTC</div>"
-        f"<div class='kfut-summary'>{escape(summary(preview.order))}</div>"
+        f"<div class='kfut-summary'>{escape(summary(preview.order))}{escape(_with_exits(exits))}</div>"
         f"{lines(preview.lines())}"
         + (f"<ul class='kfut-warnings' aria-label='Warnings'>{warnings}</ul>" if warnings else "")
         + ("" if lifetime is None else _countdown(lifetime))
@@ -117,6 +141,19 @@ def outcome(order: Order, result: OrderResult, time: pd.Timestamp) -> str:
     rows += [("Exchange's word", result.reason)] if result.reason else []
     rows += [("Answered", f"{time:%H:%M:%S} UTC")]
     return message(tone, f"{title}: {summary(order)}", result.message, lines(rows))
+
+
+def _with_exits(exits: Mapping[str, str]) -> str:
+    words = [f"{name.replace('_', '-')} at {price}" for name, price in exits.items()]
+    return f", with {' and '.join(words)}" if words else ""
+
+
+def bracket(sent: Bracket, time: pd.Timestamp) -> str:
+    """What became of an entry with exits."""
+    if sent.result is None:
+        return message("note", repr(sent))
+    words = f"Exits: {sent.state}. {sent.trouble or 'This kernel watches them; they may only reduce the position.'}"
+    return outcome(sent.entry, sent.result, time) + message("bad" if sent.state == "unprotected" else "note", words)
 
 
 def failure(error: BaseException, doing: str) -> str:

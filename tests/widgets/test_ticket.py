@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import ipywidgets
 import pytest
 
 import kfut_analytics as kfut
+from kfut_analytics.contracts import plain, to_decimal
 from kfut_analytics.errors import ArgumentError, OrderRefused
 from kfut_analytics.paper.server import PaperServer
 from kfut_analytics.widgets import OrderTicket
+from kfut_analytics.widgets.ticket.field import NumberField
 from tests.exchanges import open_exchange
 
 
@@ -43,7 +47,7 @@ def client(exchange: PaperServer) -> Iterator[kfut.Client]:
 
 @pytest.fixture
 def ticket(client: kfut.Client) -> Iterator[OrderTicket]:
-    ticket = OrderTicket(client, lifetime=60)
+    ticket = OrderTicket(client, lifetime=60, panels=False)
     ticket.wait()
     yield ticket
     ticket.wait()
@@ -112,45 +116,120 @@ def test_places_trigger_orders(client: kfut.Client, ticket: OrderTicket, kind: s
 @pytest.mark.parametrize(
     ("kind", "shown"),
     [
-        ("lmt", {"limit_price"}),
-        ("post", {"limit_price"}),
+        ("lmt", {"limit_price", "post_only"}),
         ("ioc", {"limit_price"}),
         ("fok", {"limit_price"}),
         ("mkt", set()),
-        ("stp", {"limit_price", "stop_price", "trigger_signal"}),
-        ("take_profit", {"limit_price", "stop_price", "trigger_signal"}),
+        ("stp", {"limit_price", "stop_price", "trigger_signal", "limit_offset"}),
+        ("take_profit", {"limit_price", "stop_price", "trigger_signal", "limit_offset"}),
+        ("trailing_stop", {"trigger_signal", "trailing_deviation", "limit_offset"}),
     ],
 )
 def test_a_type_shows_only_the_fields_it_needs(ticket: OrderTicket, kind: str, shown: set[str]) -> None:
     fill_in(ticket, stop_price="70000", order_type=kind)
-    rows = ticket._rows
-    assert {n for n in ("limit_price", "stop_price", "trigger_signal") if rows[n].layout.display is None} == shown
+    fields = ("limit_price", "stop_price", "trigger_signal", "trailing_deviation", "limit_offset", "post_only")
+    assert {name for name in fields if ticket.form.fields[name].layout.display is None} == shown
+    ticket.fill(limit_price="" if "trigger_signal" in shown else "80000", trailing_deviation="2")
     assert ticket.order().order_type == kind
 
 
-def test_offers_all_contracts_and_shows_the_quote(ticket: OrderTicket) -> None:
-    assert {"PF_XBTUSD", "PI_XBTUSD", "PF_ETHUSD"} <= set(ticket.symbol.options)
-    assert all(label in ticket.quote.value for label in ("bid", "ask", "mark", "UTC"))
-    before = ticket.quote.value
+def test_offers_all_contracts_by_symbol_coin_and_kind(ticket: OrderTicket) -> None:
+    offered = dict(option.split(" · ") for option in ticket.symbol.options)
+    assert {"PF_XBTUSD", "PI_XBTUSD", "PF_ETHUSD"} <= offered.keys()
+    assert offered["PI_XBTUSD"].endswith("perpetual, inverse")
+    # What a click in the list leaves in the field becomes the symbol.
+    ticket.symbol.value = f"PF_ETHUSD · {offered['PF_ETHUSD']}"
+    assert ticket.symbol.value == "PF_ETHUSD"
+    assert "multi-collateral" in ticket.form.search.facts.value
+
+
+def quoted(ticket: OrderTicket, symbol: str) -> bool:
+    return ticket.form.quote is not None and ticket.form.quote.symbol == symbol and bool(ticket.market.levels)
+
+
+def until(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+
+
+def test_shows_the_quote_of_the_contract_and_no_other(ticket: OrderTicket) -> None:
+    until(lambda: quoted(ticket, "PF_XBTUSD"))
+    assert [label for label, _ in ticket.market.figures] == [
+        "Bid",
+        "Ask",
+        "Spread",
+        "Mark",
+        "Index",
+        "Funding",
+        "State",
+    ]
+    assert [level["side"] for level in ticket.market.levels] == ["ask"] * 5 + ["bid"] * 5
     ticket.symbol.value = "pf_ethusd"
-    ticket.wait()
-    assert "PF_ETHUSD" in ticket.quote.value
+    assert ticket.market.levels == []
+    until(lambda: quoted(ticket, "PF_ETHUSD"))
     ticket.symbol.value = "PF_NOSUCH"
+    assert "no contract" in ticket.form.search.problem.value
+
+
+def test_prices_are_taken_from_the_market(ticket: OrderTicket) -> None:
+    until(lambda: quoted(ticket, "PF_XBTUSD"))
+    best = next(level for level in ticket.market.levels if level["side"] == "bid")
+    ticket.market._on_message(None, {"price": best["value"]}, None)
+    assert ticket.limit_price.value == best["value"]
+    ticket.limit_price._on_message(None, {"step": 1}, None)
+    assert int(ticket.limit_price.value) == int(best["value"]) + 1
+    ticket.limit_price._on_message(None, {"chip": "ask"}, None)
+    assert ticket.limit_price.value == plain(to_decimal(float(ticket.form.quote.ticker["ask"])))
+    ticket.fill(order_type="stp", stop_price="")
+    ticket.market._on_message(None, {"price": best["value"]}, None)
+    assert ticket.stop_price.value == best["value"]
+
+
+def test_a_share_of_margin_is_worked_out(ticket: OrderTicket) -> None:
+    ticket.size._on_message(None, {"chip": "50"}, None)
+    ticket.fill(order_type="mkt")
+    review(ticket)
+    seen = ticket._reviewed[2]
+    assert seen.margin_needed == pytest.approx(5_000, rel=0.01)
+    assert ticket.order().margin_share == Decimal("0.5")
+
+
+def test_the_preview_follows_what_is_typed(ticket: OrderTicket) -> None:
+    fill_in(ticket, size="0.02")
     ticket.wait()
-    assert "no contract" in ticket.quote.value
-    ticket.symbol.value = "PF_XBTUSD"
-    ticket.refresh_button.click()
+    assert "Buy 0.02 PF_XBTUSD, limit at 80000" in ticket.live.value
+    fill_in(ticket, size="0.02", limit_price="80000.4")
     ticket.wait()
-    assert "PF_XBTUSD" in ticket.quote.value
-    assert before
+    text, suggestion = ticket.form.limit_price.problem
+    assert "multiple of the tick size" in text
+    ticket.limit_price._on_message(None, {"take": suggestion}, None)
+    ticket.wait()
+    assert ticket.form.limit_price.problem == ["", ""]
+    assert f"limit at {suggestion}" in ticket.live.value
 
 
 def test_starts_with_the_contract_it_is_given(client: kfut.Client) -> None:
-    ticket = OrderTicket(client, " pi_xbtusd ")
+    ticket = OrderTicket(client, " pi_xbtusd ", panels=False)
     ticket.wait()
     assert ticket.symbol.value == "PI_XBTUSD"
-    assert "PI_XBTUSD" in ticket.quote.value
+    until(lambda: quoted(ticket, "PI_XBTUSD"))
     ticket.close()
+
+
+def test_attached_exits_make_a_bracket(exchange: PaperServer, client: kfut.Client, ticket: OrderTicket) -> None:
+    fill_in(ticket, order_type="mkt", take_profit="120000", stop_loss="95000")
+    review(ticket)
+    assert "should lie below" in ticket.form.stop_loss.problem[0]
+    fill_in(ticket, order_type="mkt", stop_loss="80000")
+    review(ticket)
+    assert "with take-profit at 120000 and stop at 80000" in ticket.review.value
+    send(ticket)
+    assert "protected" in ticket.status.value
+    assert {order.order_type for order in on_exchange(exchange)} == {"stp", "take_profit"}
+    client.kill(flatten=True)
+    client.unlock()
 
 
 # ---- at most once ------------------------------------------------------------------------------------------------
@@ -192,7 +271,7 @@ def test_nothing_is_sent_without_a_review(exchange: PaperServer, ticket: OrderTi
     [
         {"symbol": "PF_ETHUSD"},
         {"side": "sell"},
-        {"order_type": "post"},
+        {"post_only": True},
         {"size": "0.02"},
         {"size": "not a number"},
         {"limit_price": "80001"},
@@ -211,13 +290,13 @@ def test_a_change_after_the_review_is_refused(
     send(ticket)
     assert "has changed" in ticket.refusal.value
     assert on_exchange(exchange) == []
-    fill_in(ticket, symbol="PF_XBTUSD", side="buy", order_type="lmt", reduce_only=False)
+    fill_in(ticket, symbol="PF_XBTUSD", side="buy", order_type="lmt", reduce_only=False, post_only=False)
     send(ticket)
     assert on_exchange(exchange) == [], "changing back does not bring the review back"
 
 
 def test_a_stale_click_is_refused(exchange: PaperServer, client: kfut.Client) -> None:
-    ticket = OrderTicket(client, lifetime=1e-6)
+    ticket = OrderTicket(client, lifetime=1e-6, panels=False)
     fill_in(ticket)
     review(ticket)
     send(ticket)
@@ -292,11 +371,18 @@ def test_a_problem_is_shown_beside_its_field(
 ) -> None:
     fill_in(ticket, **fields)
     review(ticket)
-    assert text in ticket.problems[field].value
-    assert [name for name, problem in ticket.problems.items() if problem.value] == [field]
+    assert [name for name, told in problems(ticket).items() if told] == [field]
+    assert text in problems(ticket)[field]
     assert ticket.send_button.disabled
     fill_in(ticket, symbol="PF_XBTUSD", order_type="lmt", size="0.03", limit_price="80001", stop_price="1")
-    assert ticket.problems[field].value == "", "a change clears it"
+    ticket.wait()
+    assert not any(problems(ticket).values()), "a change clears it"
+
+
+def problems(ticket: OrderTicket) -> dict[str, str]:
+    """What is wrong, by field."""
+    fields = {name: each for name, each in ticket.form.fields.items() if isinstance(each, NumberField)}
+    return {"symbol": ticket.form.search.problem.value} | {name: each.problem[0] for name, each in fields.items()}
 
 
 def test_numbers_stay_exact(ticket: OrderTicket) -> None:
@@ -309,11 +395,11 @@ def test_an_unknown_contract_is_explained_and_escaped(ticket: OrderTicket) -> No
     fill_in(ticket, symbol="<b>PF_XBT</b>")
     review(ticket)
     assert "there is no contract" in ticket.review.value
-    assert "<b>PF" not in (ticket.review.value + ticket.quote.value).upper().replace("<B>", "<b>")
+    assert "<b>PF" not in (ticket.review.value + ticket.form.search.problem.value).upper().replace("<B>", "<b>")
 
 
 def test_a_refusal_by_the_exchange_is_shown(exchange: PaperServer, ticket: OrderTicket) -> None:
-    fill_in(ticket, order_type="post", limit_price="96000")
+    fill_in(ticket, post_only=True, limit_price="96000")
     review(ticket)
     assert "would execute at once" in ticket.review.value, "a warning"
     send(ticket)
@@ -325,12 +411,12 @@ def test_a_refusal_by_the_exchange_is_shown(exchange: PaperServer, ticket: Order
 def test_want_of_margin_is_shown_beside_the_size(ticket: OrderTicket) -> None:
     fill_in(ticket, size="1000")
     review(ticket)
-    assert "more margin than there is" in ticket.problems["size"].value
+    assert "more margin than there is" in ticket.form.size.problem[0]
     assert ticket.send_button.disabled
 
 
 @pytest.mark.parametrize("error", [RuntimeError("<b>boom</b>"), kfut.errors.RequestTimeout("<b>boom</b>")])
-@pytest.mark.parametrize("call", ["preview", "place", "tickers"])
+@pytest.mark.parametrize("call", ["preview", "place", "facts"])
 def test_no_error_is_lost(
     client: kfut.Client, ticket: OrderTicket, monkeypatch: pytest.MonkeyPatch, call: str, error: Exception
 ) -> None:
@@ -344,29 +430,33 @@ def test_no_error_is_lost(
     button, shown = {
         "preview": (ticket.review_button, ticket.review),
         "place": (ticket.send_button, ticket.status),
-        "tickers": (ticket.refresh_button, ticket.quote),
+        "facts": (None, ticket.live),
     }[call]
-    button.click()
+    if button is None:
+        ticket._facts = None
+        ticket.size.value = "0.02"
+    else:
+        button.click()
     ticket.wait()
     assert "&lt;b&gt;boom&lt;/b&gt;" in shown.value
     assert "failed" in shown.value
     assert "alert" in shown.value
     monkeypatch.undo()
     review(ticket)
-    assert "Buy 0.01" in ticket.review.value, "the ticket goes on working"
+    assert "Buy 0.0" in ticket.review.value, "the ticket goes on working"
 
 
 def test_a_refusal_on_sending_is_shown_beside_its_field(
     client: kfut.Client, ticket: OrderTicket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(order: kfut.Order) -> None:
-        raise OrderRefused("size is too large now", field="size", value=order.size)
+        raise OrderRefused("size is too large now", field="size", value=1)
 
     fill_in(ticket)
     review(ticket)
     monkeypatch.setattr(client, "place", refuse)
     send(ticket)
-    assert "too large now" in ticket.problems["size"].value
+    assert "too large now" in ticket.form.size.problem[0]
     assert "was refused" in ticket.status.value
 
 
@@ -374,9 +464,9 @@ def test_an_exchange_that_cannot_be_reached_is_said() -> None:
     server = open_exchange()
     server.close()
     with connect(server) as client:
-        ticket = OrderTicket(client)
+        ticket = OrderTicket(client, panels=False)
         ticket.wait()
-        assert "Reading the contracts failed" in ticket.quote.value
+        assert "Reading the contracts failed" in ticket.live.value
         fill_in(ticket)
         review(ticket)
         assert "The review failed" in ticket.review.value
@@ -385,7 +475,7 @@ def test_an_exchange_that_cannot_be_reached_is_said() -> None:
 
 def test_a_read_only_client_cannot_send(exchange: PaperServer) -> None:
     with connect(exchange, trading=False) as client:
-        ticket = OrderTicket(client)
+        ticket = OrderTicket(client, panels=False)
         fill_in(ticket)
         review(ticket)
         assert "Buy 0.01" in ticket.review.value
@@ -408,8 +498,9 @@ def test_a_closed_ticket_says_that_it_is(ticket: OrderTicket) -> None:
 
 def test_wait_has_an_end(client: kfut.Client, ticket: OrderTicket, monkeypatch: pytest.MonkeyPatch) -> None:
     go_on = threading.Event()
-    monkeypatch.setattr(client, "tickers", lambda: go_on.wait(10))
-    ticket.refresh_button.click()
+    monkeypatch.setattr(client, "preview", lambda _order: go_on.wait(10))
+    fill_in(ticket)
+    ticket.review_button.click()
     with pytest.raises(TimeoutError, match="still at work"):
         ticket.wait(0.01)
     go_on.set()
@@ -419,7 +510,7 @@ def test_wait_has_an_end(client: kfut.Client, ticket: OrderTicket, monkeypatch: 
 @pytest.mark.parametrize("lifetime", [0, -1, float("nan")])
 def test_a_lifetime_is_positive(client: kfut.Client, lifetime: float) -> None:
     with pytest.raises(ArgumentError, match="lifetime"):
-        OrderTicket(client, lifetime=lifetime)
+        OrderTicket(client, lifetime=lifetime, panels=False)
 
 
 # ---- what it leaves behind ---------------------------------------------------------------------------------------
@@ -439,11 +530,24 @@ def test_no_secret_is_in_the_widgets_state_or_repr(exchange: PaperServer, ticket
 def test_live_is_unmistakable(exchange: PaperServer) -> None:
     keys = {"base_url": exchange.base_url, "api_key": exchange.api_key, "api_secret": exchange.api_secret}
     with kfut.connect("live", trading=True, **keys) as client:
-        ticket = OrderTicket(client)
+        ticket = OrderTicket(client, panels=False)
         fill_in(ticket)
         review(ticket)
-        assert "LIVE · real money" in str([getattr(w, "value", "") for w in ticket.children[1].children])
+        send(ticket)
+        assert "not armed" in ticket.refusal.value
+        assert on_exchange(exchange) == []
+        ticket.arming.word.value = "live"
+        ticket.arming.arm_button.click()
+        assert not ticket.arming.armed
+        ticket.arming.word.value = "LIVE"
+        ticket.arming.arm_button.click()
+        assert ticket.arming.armed
+        review(ticket)
+        assert "LIVE · real money" in str(ipywidgets.Widget.get_manager_state())
         assert ticket.send_button.description.startswith("Send LIVE: buy 0.01")
         assert ticket.send_button.button_style == "danger"
         assert "LIVE order, real money" in ticket.review.value
+        ticket.arming.disarm()
+        send(ticket)
+        assert on_exchange(exchange) == [], "a review from before does not outlive the arming"
         ticket.close()

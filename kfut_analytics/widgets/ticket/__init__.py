@@ -1,0 +1,5 @@
+"""The order ticket and its parts."""
+
+from .ticket import OrderTicket
+
+__all__ = ["OrderTicket"]

@@ -1,0 +1,108 @@
+"""The search for a contract over all that are listed, and the facts of the one that was chosen."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+from typing import Any
+
+import ipywidgets
+import pandas as pd
+
+from ...contracts import is_inverse, underlying_of
+from ...rules import row_of
+from .. import render
+from .market import price_text
+
+SEPARATOR = " · "
+
+
+def describe(instrument: pd.Series[Any]) -> str:
+    """A contract in a few words: ``XBT/USD perpetual, linear``."""
+    kind = "inverse" if is_inverse(str(instrument["type"])) else "linear"
+    expiry = instrument["last_trading_time"]
+    term = "perpetual" if pd.isna(expiry) else f"expires {expiry:%d %b %Y}"
+    base = instrument["base"] if not pd.isna(instrument["base"]) else instrument.name
+    quote = instrument["quote"] if not pd.isna(instrument["quote"]) else "USD"
+    return f"{base}/{quote} {term}, {kind}"
+
+
+class ContractSearch(ipywidgets.VBox):  # type: ignore[misc]
+    """A field in which a contract is found by any part of its symbol, underlying or kind.
+
+    Attributes
+    ----------
+    field
+        The field; its value is a symbol, or whatever else was typed.
+    problem
+        HTML widget that says what is wrong with it, empty if nothing is.
+    facts
+        HTML widget with tick, size step, kind, collateral, leverage and funding of the contract.
+    """
+
+    def __init__(self, symbol: str) -> None:
+        self.field = ipywidgets.Combobox(
+            value=symbol,
+            description="Contract",
+            placeholder="type a symbol, coin or kind",
+            continuous_update=False,
+            style={"description_width": "6.5em"},
+            layout=ipywidgets.Layout(width="100%", min_width="0"),
+        )
+        self.facts = ipywidgets.HTML()
+        self.problem = ipywidgets.HTML()
+        self.instruments = pd.DataFrame()
+        self.field.observe(self._on_value, names="value")
+        super().__init__([self.field, self.problem, self.facts])
+
+    @property
+    def symbol(self) -> str:
+        """The contract's symbol, upper case."""
+        return str(self.field.value).split(SEPARATOR)[0].strip().upper()
+
+    def offer(self, instruments: pd.DataFrame) -> None:
+        """Offer these contracts, those that have expired aside."""
+        expired = instruments["is_expired"].fillna(value=False).astype(bool)
+        self.instruments = instruments[~expired]
+        self.field.options = tuple(
+            f"{symbol}{SEPARATOR}{describe(row)}" for symbol, row in self.instruments.sort_index().iterrows()
+        )
+
+    def _on_value(self, change: Any) -> None:
+        # What is chosen from the list is the symbol with its description: the symbol stays.
+        if SEPARATOR in str(change["new"]):
+            self.field.value = self.symbol
+
+    def complain(self, text: str = "") -> None:
+        """Say what is wrong with the contract; nothing without a text."""
+        self.problem.value = render.problem(text) if text else ""
+
+    def show_facts(self, ticker: pd.Series[Any] | None = None) -> None:
+        """Show the contract's facts; with its ticker the next funding, too."""
+        if self.symbol not in self.instruments.index:
+            self.facts.value = ""
+            return
+        row = row_of(self.instruments, self.symbol)
+        items = "".join(
+            f"<span><span class='kfut-label'>{escape(label)}</span> {escape(text)}</span>"
+            for label, text in facts(row, ticker)
+        )
+        self.facts.value = f"<div class='kfut-facts' aria-label='Facts of the contract'>{items}</div>"
+
+
+def facts(row: pd.Series[Any], ticker: pd.Series[Any] | None) -> list[tuple[str, str]]:
+    """Label and text of each fact."""
+    tick, margin = float(row["tick_size"]), float(row["initial_margin"])
+    unit = "USD" if is_inverse(str(row["type"])) else str(row["base"])
+    shown = [
+        ("", describe(row)),
+        ("Tick", price_text(tick, tick)),
+        ("Smallest size", f"{float(row['size_step']):,.10g} ({float(row['contract_size']):g} {unit} a contract)"),
+        ("Collateral", underlying_of(str(row.name)) if unit == "USD" else "multi-collateral wallet"),
+        ("Leverage", "n/a" if not margin > 0 else f"up to {1 / margin:.0f}"),
+    ]
+    rate = math.nan if ticker is None else float(ticker["relative_funding_rate"])
+    if not math.isnan(rate):
+        side = "longs pay" if rate > 0 else "shorts pay" if rate < 0 else "nobody pays"
+        shown.append(("Funding", f"{rate * 100:+.4f} % an hour, {side}"))
+    return shown

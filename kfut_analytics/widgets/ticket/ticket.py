@@ -1,0 +1,510 @@
+"""The order ticket: the fields, the market beside them, what the order would do, and the click that sends it.
+
+What makes a click safe is in `session`, what is shown in `render`; `form`, `search`, `market`, `arming` and `field`
+are the ticket's parts.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import ipywidgets
+
+from ...client import Client
+from ...errors import ArgumentError, OrderRefused
+from ...orders import Market, Order, OrderResult, Preview, examine
+from ...times import utc_now
+from .. import render
+from ..feed import Snapshot, Trouble, Update, feed_of
+from ..root import Root
+from ..session import REFUSALS, Permit
+from ..sources import Quote
+from .arming import Arming
+from .form import Form
+from .market import MarketView
+from .style import TICKET_CSS
+
+_log = logging.getLogger("kfut_analytics.widgets")
+
+DEFAULT_SYMBOL = "PF_XBTUSD"
+
+PAUSE = 0.12
+"""Seconds after the last key until the preview is worked out."""
+
+FACTS_KEPT = 4.0
+"""Seconds for which the account's figures are good enough for the preview beside the fields."""
+
+MOVED = 0.005
+"""How far the quote may move between the review and the click, as a fraction."""
+
+_READ_ONLY = "This client is read-only. Open it with trading=True to send orders."
+_NOT_ARMED = "The ticket is not armed for the live exchange. Arm it first, then review the order again."
+_MOVED = "The market has moved by more than half a percent since the review. Review the order again."
+
+
+class OrderTicket(Root):
+    """A form that shows what an order would do, reviews it, and sends it, once.
+
+    While one types, the preview beside the fields follows. *Review* takes the facts anew and permits that very order
+    to be sent for some seconds. *Send* uses the permit up: a second click, one that comes too late, and one after a
+    field or the market has changed are refused and say so. On the live exchange the ticket must be armed as well.
+    Nothing waits for the network on the kernel's own thread, so other cells stay usable.
+
+    Parameters
+    ----------
+    client
+        Where orders go. Without ``trading=True`` the ticket reviews and does not send.
+    symbol
+        Contract to start with, ``PF_XBTUSD`` unless given.
+    lifetime
+        Seconds for which a review may be sent.
+    panels
+        Whether positions, orders, fills, the journal and the safety switches are shown below it.
+
+    Attributes
+    ----------
+    form
+        The fields: ``form.size``, ``form.limit_price``, …; those named like the fields of an `Order` are attributes
+        of the ticket, too.
+    market
+        The quote and the ladder.
+    arming
+        Whether it may send to the live exchange.
+    review_button, send_button
+        The buttons. ``send_button`` is a new one after each review.
+    live, review, refusal, status
+        HTML widgets: the preview beside the fields, the last review, why the last click on Send was refused, and what
+        became of the last order.
+
+    Raises
+    ------
+    ArgumentError
+        If ``client`` is not a client, or ``lifetime`` not a positive number of seconds.
+    ConfigurationError
+        If the kernel was started by Voilà.
+    """
+
+    def __init__(
+        self, client: Client, symbol: str | None = None, *, lifetime: float = 15.0, panels: bool = True
+    ) -> None:
+        # First, because close() needs it, and runs even for a ticket that was refused below.
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kfut-ticket")
+        if not isinstance(client, Client):
+            raise ArgumentError(f"client={client!r} is not a client: open one with kfut.connect()")
+        if not lifetime > 0:
+            raise ArgumentError(f"lifetime={lifetime!r} is not a positive number of seconds, such as 15")
+        super().__init__("order ticket")
+        self._client = client
+        self._lifetime = lifetime
+        # Callbacks may run on any thread; this lock guards the attributes that follow.
+        self._lock = threading.RLock()
+        self._edition = 0
+        self._permit: Permit[Order] | None = None
+        self._pending: list[Future[None]] = []
+        self._timer: threading.Timer | None = None
+        self._facts: Market | None = None
+        self._quotes = 0
+        self._own: Any = None
+
+        self.form = Form((symbol or DEFAULT_SYMBOL).strip().upper(), self._on_change)
+        self.market = MarketView(self.form.take_level)
+        self.arming = Arming(client.env == "live")
+        self.arming.on_change(self._on_arming)
+        self.live, self.review, self.refusal, self.status = _html(), _html(), _html(), _html()
+        self._panels = self._made_panels() if panels else []
+        self._make_buttons()
+        self.fill_with(self._arranged())
+        self.add_class("kfut-ticket")
+        if client.env == "live":
+            self.add_class("kfut-is-live")
+        self._submit("Reading the contracts", self.live, self._read_contracts)
+        self._subscription = feed_of(client).subscribe(
+            {"quote", "orders"}, self._on_update, symbol=self.form.search.symbol, presence=self.presence
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        # The fields are the ticket's own for whoever fills them in: ``ticket.size.value = "0.01"``.
+        form = self.__dict__.get("form")
+        if form is not None and name in form.fields:
+            return form.fields[name]
+        raise AttributeError(f"the ticket has no {name!r}")
+
+    # ---- parts -------------------------------------------------------------------------------------------------
+
+    def _make_buttons(self) -> None:
+        self.review_button = ipywidgets.Button(
+            description="Review",
+            tooltip="Take the facts anew; nothing is sent",
+            layout=ipywidgets.Layout(width="7em"),
+        )
+        self.review_button.on_click(self._on_review)
+        for field in (self.form.size, self.form.limit_price, self.form.stop_price):
+            field.on("enter", self._on_review)
+        self._actions = ipywidgets.HBox(layout=ipywidgets.Layout(flex_flow="row wrap"))
+        self._actions.add_class("kfut-actions")
+        self._place_send_button(None)
+
+    def _place_send_button(self, permit: Permit[Order] | None) -> None:
+        """Put a new Send button in place.
+
+        Each belongs to one review, so a click shows which review its maker saw: one that arrives late, after a newer
+        review, cannot send the newer order. Former buttons stay open so that a late click is answered, not lost.
+        """
+        live = self._client.env == "live"
+        button = ipywidgets.Button(button_style="danger" if live else "primary", layout=ipywidgets.Layout(width="auto"))
+        button.on_click(partial(self._on_send, permit))
+        self.send_button = button
+        if permit is None or not self._client.trading:
+            self._turn_send_off()
+        else:
+            button.description = f"Send{' LIVE' if live else ''}: {render.brief(permit.order)}"
+            button.tooltip = render.summary(permit.order)
+        self._actions.children = (self.review_button, button)
+
+    def _turn_send_off(self) -> None:
+        """Make the Send button look off; what protects the order is the permit."""
+        self.send_button.disabled = True
+        self.send_button.description = "Send"
+        self.send_button.tooltip = "Review the order first" if self._client.trading else _READ_ONLY
+
+    def _made_panels(self) -> list[Any]:
+        from ..blotter import Blotter
+        from ..positions import PositionsPanel
+        from ..safety import SafetyPanel
+
+        positions = PositionsPanel(self._client, ticket=self, presence=self.presence)
+        blotter = Blotter(self._client, presence=self.presence)
+        return [positions, blotter, SafetyPanel(self._client, presence=self.presence)]
+
+    def _arranged(self) -> list[Any]:
+        client = self._client
+        head = ipywidgets.HBox([_html(render.badge(client.env, client.trading)), self.arming])
+        head.add_class("kfut-ticket-head")
+        form = ipywidgets.VBox([*self.form.rows(), self._actions])
+        form.add_class("kfut-form")
+        beside = ipywidgets.VBox([self.market, self.live, self.review, self.status, self.refusal])
+        beside.add_class("kfut-shown")
+        columns = ipywidgets.HBox([form, beside])
+        columns.add_class("kfut-columns")
+        notice = [] if client.trading else [_html(render.message("note", "Send is off", _READ_ONLY))]
+        style = ipywidgets.HTML(TICKET_CSS, layout=ipywidgets.Layout(display="none"))
+        below = ipywidgets.VBox(self._panels)
+        below.add_class("kfut-panels")
+        return [style, head, *notice, columns, *([below] if self._panels else [])]
+
+    # ---- the order ---------------------------------------------------------------------------------------------
+
+    def order(self) -> Order:
+        """The order as the fields state it.
+
+        Raises
+        ------
+        OrderRefused
+            If a field makes no sense by itself.
+        """
+        return self.form.order()
+
+    def fill(self, **values: Any) -> None:
+        """Fill in fields by the names of `Order`: ``ticket.fill(symbol="PF_ETHUSD", side="sell", size=1)``."""
+        self.form.fill(**values)
+
+    def wait(self, timeout: float = 30.0) -> None:
+        """Wait until nothing is being read, previewed, reviewed or sent.
+
+        Raises
+        ------
+        TimeoutError
+            If there is still work after ``timeout`` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            timer = self._timer
+            if timer is not None and timer.is_alive():
+                timer.join(max(0.0, deadline - time.monotonic()))
+            pending = self._unfinished()
+            if not pending and (self._timer is timer or self._timer is None):
+                return
+            if pending and wait_for(pending, timeout=max(0.0, deadline - time.monotonic())).not_done:
+                raise TimeoutError(f"the ticket is still at work after {timeout:g} s")
+
+    def close(self) -> None:
+        """Take the ticket off the page; work that has begun is finished."""
+        self._worker.shutdown(wait=False)
+        if hasattr(self, "_subscription"):
+            self._subscription.close()
+        for panel in self.__dict__.get("_panels", ()):
+            panel.close()
+        if "presence" in self.__dict__:  # a ticket that was refused has none, and is closed when it is forgotten
+            super().close()
+
+    def __repr__(self) -> str:
+        return f"OrderTicket({self._client!r}): shown while its kernel runs"
+
+    # ---- the market --------------------------------------------------------------------------------------------
+
+    def _read_contracts(self) -> None:
+        self.form.search.offer(self._client.instruments())
+        self.form.search.show_facts()
+        self._explain_symbol()
+
+    def _on_update(self, update: Update) -> None:
+        """Show what the feed brings; on the feed's thread."""
+        try:
+            if isinstance(update, Trouble):
+                if update.topic == "quote":
+                    self.market.trouble = f"no newer quote: {update.error}"
+                return
+            if update.topic == "orders":
+                self._own = update.data
+            else:
+                self._show_quote(update)
+        except Exception as error:
+            _log.debug("showing the market failed", exc_info=True)
+            _show(self.status, render.failure(error, "Showing the market"))
+
+    def _show_quote(self, update: Snapshot) -> None:
+        quote: Quote = update.data
+        if quote.symbol != self.form.search.symbol:
+            return
+        own = self._own
+        mine = quote.book.iloc[:0] if own is None else own[own["symbol"] == quote.symbol]
+        if own is None:
+            mine = mine.reindex(columns=["side", "limit_price", "stop_price", "unfilled_size"])
+        self._quotes += 1
+        self.form.show_quote(quote)
+        self.market.show(quote, self.form.tick, mine, str(self._quotes))
+        self.form.search.show_facts(quote.ticker)
+        if not self.form.is_blank() and self._permit is None:
+            self._schedule(0.0)
+
+    # ---- the preview beside the fields -------------------------------------------------------------------------
+
+    def _on_change(self, field: str) -> None:
+        with self._lock:
+            self._edition += 1
+            if self._permit is not None:
+                self._end_review("changed")
+                _show(self.review, render.message("note", REFUSALS["changed"]))
+        if field == "symbol":
+            self._change_symbol()
+        self._schedule(PAUSE)
+
+    def _change_symbol(self) -> None:
+        self._facts = None
+        self.form.search.complain()
+        self.market.clear()
+        self.form.quote = None
+        self.form.search.show_facts()
+        self._explain_symbol()
+        if hasattr(self, "_subscription"):
+            self._subscription.symbol = self.form.search.symbol
+
+    def _explain_symbol(self) -> None:
+        known, symbol = self.form.search.instruments, self.form.search.symbol
+        if len(known) and symbol not in known.index:
+            self.form.search.complain(f"there is no contract {symbol!r}: choose one from the list")
+
+    def _schedule(self, pause: float) -> None:
+        """Work the preview out in a moment; of several wishes the newest counts."""
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+            edition = self._edition
+            self._timer = threading.Timer(
+                pause, self._submit, ("The preview", self.live, partial(self._show_live, edition))
+            )
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _show_live(self, edition: int) -> None:
+        if edition != self._edition:
+            return
+        if self.form.is_blank():
+            self.form.complain(None)
+            _show(self.live, "")
+            return
+        try:
+            order = self.form.order()
+            seen = examine(order, self._known_market(order.symbol), self._client.limits)
+            if exits := self.form.exit_prices():
+                self._client.checked_exits(seen, **exits)
+        except OrderRefused as refused:
+            if edition == self._edition:
+                self._show_problem(refused, self.live, "This order would not be sent")
+            return
+        if edition == self._edition:
+            self.form.complain(None)
+            _show(self.live, render.live(seen))
+
+    def _known_market(self, symbol: str) -> Market:
+        """What an order is judged by: the account's figures of some seconds ago, the feed's quote of now."""
+        facts = self._facts
+        if facts is None or facts.symbol != symbol or time.monotonic() - facts.read_at > FACTS_KEPT:
+            facts = self._facts = self._client.facts(symbol)
+        quote = self.form.quote
+        if quote is None or quote.symbol != symbol:
+            return facts
+        return replace(facts, ticker=quote.ticker, book=quote.book)
+
+    # ---- review and send ---------------------------------------------------------------------------------------
+
+    def _on_review(self, _event: object) -> None:
+        with self._lock:
+            self._edition += 1
+            edition = self._edition
+            self._end_review("superseded")
+            _show(self.refusal, "")
+            try:
+                order = self.form.order()
+            except OrderRefused as refused:
+                self._show_problem(refused, self.review, "Not reviewed")
+                return
+            _show(self.review, render.message("note", "Reviewing…"))
+        self._submit("The review", self.review, self._preview, order, self.form.exit_prices(), edition)
+
+    def _preview(self, stated: Order, exits: dict[str, str], edition: int) -> None:
+        seen = self._client.preview(stated)
+        if exits:
+            self._client.checked_exits(seen, **exits)
+        with self._lock:
+            if edition != self._edition:
+                _show(self.review, render.message("note", REFUSALS["changed"]))
+                return
+            self.form.complain(None)
+            lifetime = self._lifetime if self._client.trading else None
+            self._permit = Permit(seen.order, self._lifetime)
+            self._reviewed = (stated, exits, seen)
+            _show(self.live, "")
+            _show(self.review, render.review(seen, lifetime, exits))
+            self._place_send_button(self._permit)
+
+    def _on_send(self, permit: Permit[Order] | None, _button: object) -> None:
+        # The permit is used here, where the click arrives, and not on the worker: work that waits there may mint a
+        # permit whose review the person has not seen.
+        with self._lock:
+            if not self._client.trading:
+                _show(self.refusal, render.message("note", "Not sent", _READ_ONLY))
+                return
+            if permit is None:
+                _show(self.refusal, render.message("note", "Not sent", "Review the order first."))
+                return
+            if not self.arming.armed:
+                _show(self.refusal, render.message("bad", "Not sent", _NOT_ARMED))
+                return
+            verdict = permit.use(permit.order if self._is_as_reviewed(permit) else None)
+            reviewed = self._reviewed
+            if permit is self._permit:
+                self._end_review("changed")
+            if verdict != "granted":
+                _show(self.refusal, render.message("note", "Click refused", REFUSALS[verdict]))
+                return
+            _, exits, seen = reviewed
+            if self._has_moved(seen):
+                _show(self.refusal, render.message("note", "Click refused", _MOVED))
+                _show(self.review, "")
+                return
+            _show(self.review, "")
+            _show(self.status, render.message("note", f"Sending: {render.summary(seen.order)}"))
+        self._submit("Sending", self.status, self._send_order, seen, exits)
+
+    def _is_as_reviewed(self, permit: Permit[Order]) -> bool:
+        """Whether the fields still state the order that the permit is for."""
+        if permit is not self._permit:
+            return True  # then the permit itself has ended and says why
+        stated, exits, _ = self._reviewed
+        try:
+            return self.form.order() == stated and self.form.exit_prices() == exits
+        except OrderRefused:
+            return False
+
+    def _has_moved(self, seen: Preview) -> bool:
+        quote = self.form.quote
+        if quote is None or quote.symbol != seen.order.symbol:
+            return False
+        then = (seen.bid + seen.ask) / 2
+        now = (float(quote.ticker["bid"]) + float(quote.ticker["ask"])) / 2
+        return not math.isnan(now / then) and abs(now / then - 1) > MOVED
+
+    def _send_order(self, seen: Preview, exits: dict[str, str]) -> None:
+        if exits:
+            bracket = self._client.bracket(seen, **exits)
+            result = bracket.result
+            _show(self.status, render.bracket(bracket, utc_now()))
+        else:
+            result = self._client.place(seen)
+            _show(self.status, render.outcome(seen.order, result, utc_now()))
+        feed_of(self._client).refresh("orders", "positions", "fills", "account", "journal")
+        self._facts = None
+        if result is not None and result.status == "unknown":
+            follow = threading.Thread(target=self._follow, args=(seen.order, result), name="kfut-follow", daemon=True)
+            follow.start()
+
+    def _follow(self, order: Order, result: OrderResult) -> None:
+        """Show the fate of an order as soon as it is known; it is looked for behind the ticket."""
+        for _ in range(600):
+            time.sleep(0.5)
+            known = self._client.outcome(result.cli_ord_id)
+            if known is not None:
+                _show(self.status, render.outcome(order, known, utc_now()))
+                return
+
+    def _on_arming(self) -> None:
+        with self._lock:
+            if not self.arming.armed and self._permit is not None:
+                self._end_review("changed")
+                _show(self.review, render.message("note", _NOT_ARMED))
+
+    def _end_review(self, why: Any) -> None:
+        if self._permit is not None:
+            self._permit.void(why)
+            self._permit = None
+            self._turn_send_off()
+
+    def _show_problem(self, refused: OrderRefused, shown: Any, title: str) -> None:
+        beside = self.form.complain(refused)
+        _show(shown, render.message("bad", title, "Mend the marked field." if beside else str(refused)))
+
+    # ---- work on the ticket's own thread -----------------------------------------------------------------------
+
+    def _submit(self, doing: str, shown: Any, work: Callable[..., None], *args: object) -> None:
+        with self._lock:
+            try:
+                self._pending = [*self._unfinished(), self._worker.submit(self._run, doing, shown, work, *args)]
+            except RuntimeError as error:
+                _show(shown, render.failure(error, doing))
+
+    def _unfinished(self) -> list[Future[None]]:
+        with self._lock:
+            return [work for work in self._pending if not work.done()]
+
+    def _run(self, doing: str, shown: Any, work: Callable[..., None], *args: object) -> None:
+        try:
+            work(*args)
+        except OrderRefused as refused:
+            self._show_problem(refused, shown, f"{doing} was refused")
+        except Exception as error:
+            # An exception in a callback is seen by nobody: whatever it is, it belongs on the page.
+            _log.debug("%s failed", doing, exc_info=True)
+            _show(shown, render.failure(error, doing))
+
+
+def _html(text: str = "") -> Any:
+    widget = ipywidgets.HTML()
+    _show(widget, text)
+    return widget
+
+
+def _show(widget: Any, text: str) -> None:
+    """Set an HTML widget's text; an empty one takes no room."""
+    if widget.value != text:
+        widget.value = text
+    widget.layout.display = None if text else "none"

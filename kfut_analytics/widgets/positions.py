@@ -162,7 +162,7 @@ class PositionsPanel(Panel):
         if self._ticket is None:
             from .ticket import OrderTicket
 
-            self._ticket = OrderTicket(self.client)
+            self._ticket = OrderTicket(self.client, panels=False)
             self._below.children = (self._ticket,)
         return self._ticket
 

@@ -46,10 +46,10 @@ def read_market(venue: Venue, rules: Rules, env: str, symbol: str) -> Market:
         If something that is needed cannot be read.
     """
     read_at = time.monotonic()
-    instrument, fees, _, tickers, book, balances, positions, orders, leverage, status = at_once(
+    instrument, fees, minimum, tickers, book, balances, positions, orders, leverage, status = at_once(
         partial(rules.instrument, symbol),
         partial(rules.fees, symbol),
-        partial(rules.tiers, ()),
+        partial(rules.minimum_size, symbol),
         venue.tickers,
         partial(venue.order_book, symbol),
         venue.balances,
@@ -77,6 +77,7 @@ def read_market(venue: Venue, rules: Rules, env: str, symbol: str) -> Market:
         read_at=read_at,
         available_margin=picture.exchange_figures.get(wallet, {}).get("available_margin", math.nan),
         fees=fees,
+        minimum_size=minimum,
         status=row_of(status, symbol) if symbol in status.index else None,
         open_orders=orders[orders["symbol"] == symbol],
     )

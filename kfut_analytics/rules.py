@@ -74,15 +74,25 @@ class Rules:
 
     def tiers(self, symbols: Iterable[str]) -> pd.DataFrame:
         """Margin tiers of some contracts, those of the account's own schedule among them where the exchange says."""
+        tiers: pd.DataFrame = self._own_rules()["tiers"]
+        own: pd.DataFrame = tiers[tiers["symbol"].isin(list(symbols))]
+        return own
+
+    def minimum_size(self, symbol: str) -> float:
+        """The smallest size of an order in a contract; 0 where the exchange says none beside the size step."""
+        return float(self._own_rules()["minimum_sizes"].get(symbol, 0.0))
+
+    def _own_rules(self) -> dict[str, Any]:
         kept = self._tiers
         with kept.lock:
             if self._is_old(kept):
-                frames = at_once(self._venue.margin_tiers, self._venue.account_margin_tiers)
-                kept.frames["tiers"] = pd.concat(frames, ignore_index=True)
+                public, own = at_once(self._venue.margin_tiers, self._venue.account_margin_tiers)
+                kept.frames = {
+                    "tiers": pd.concat([public, own], ignore_index=True),
+                    "minimum_sizes": own.attrs.get("minimum_sizes", {}),
+                }
                 kept.fetched = self._clock()
-            tiers = kept.frames["tiers"]
-        own: pd.DataFrame = tiers[tiers["symbol"].isin(list(symbols))]
-        return own
+            return kept.frames
 
     def fees(self, symbol: str) -> Fees:
         """The account's fee rates in a contract, by its schedule and the volume of 30 days.

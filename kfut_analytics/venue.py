@@ -53,7 +53,10 @@ class Venue(Protocol):
         ...
 
     def account_margin_tiers(self) -> pd.DataFrame:
-        """Every tier of the account's own margin schedule; empty where the exchange gives none."""
+        """Every tier of the account's own margin schedule; empty where the exchange gives none.
+
+        ``attrs["minimum_sizes"]`` may hold the account's smallest sizes by contract.
+        """
         ...
 
     def tickers(self, symbol: str | None = None) -> pd.DataFrame:

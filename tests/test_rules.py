@@ -34,7 +34,9 @@ class Source:
 
     def account_margin_tiers(self) -> pd.DataFrame:
         row = {"symbol": ["PF_XBTUSD"], "schedule": ["account"], "threshold": [0.0], "initial_margin": [0.2]}
-        return schema.MARGIN_TIERS.frame(row | {"maintenance_margin": [0.1]})
+        frame = schema.MARGIN_TIERS.frame(row | {"maintenance_margin": [0.1]})
+        frame.attrs["minimum_sizes"] = {"PF_XBTUSD": 0.001}
+        return frame
 
     def fee_schedules(self) -> pd.DataFrame:
         tiers = {"volume_usd": [0.0, 1e6], "maker_fee": [0.02, 0.01], "taker_fee": [0.05, 0.04]}
@@ -61,6 +63,7 @@ def test_rules_are_fetched_once_and_again_when_old() -> None:
 def test_the_accounts_own_margin_tiers_are_among_those_of_a_contract() -> None:
     rules = Rules(Source())  # type: ignore[arg-type]
     assert rules.tiers(["PF_XBTUSD"])["schedule"].tolist() == ["professional", "retail", "account"]
+    assert (rules.minimum_size("PF_XBTUSD"), rules.minimum_size("PF_ETHUSD")) == (0.001, 0.0)
     assert rules.tiers(["PF_ETHUSD", "PF_NONE"])["initial_margin"].tolist() == [0.1]
 
 

@@ -152,6 +152,7 @@ def check_market(seen: Preview, market: Market, limits: Limits, spent: Spent) ->
     _check_reduce_only(order, market)
     if order.reduce_only:
         return
+    _check_minimum(order, market)
     _check_position(order, market)
     _check_limits(seen, market, limits, spent)
     _check_margin(seen, market)
@@ -288,6 +289,18 @@ def _check_reduce_only(order: Order, market: Market) -> None:
         rule="reduce_only",
         suggestion=False,
     )
+
+
+def _check_minimum(order: Order, market: Market) -> None:
+    if float(order.contracts) < market.minimum_size:
+        least = round_to_step(market.minimum_size, market.step or Decimal("1e-8"), "up")
+        raise OrderRefused(
+            f"size={plain(order.contracts)} is below the smallest order in {order.symbol}, {plain(least)} contracts",
+            field="size",
+            value=order.contracts,
+            rule="minimum",
+            suggestion=least,
+        )
 
 
 def _check_position(order: Order, market: Market) -> None:

@@ -44,12 +44,12 @@ class Market:
         What the exchange gives as free in the wallet that carries the contract, in its currency; NaN where it does not.
     fees
         Rates of the account.
+    minimum_size
+        Smallest size of an order, where the exchange says one beside the size step.
     status
         The contract's row of ``instrument_status``; None where there is none.
     open_orders
         The account's ``open_orders`` in this contract.
-    index_price
-        Price of what the contract is on.
     """
 
     instrument: pd.Series[Any]
@@ -61,6 +61,7 @@ class Market:
     read_at: float = math.nan
     available_margin: float = math.nan
     fees: Fees = LOWEST_TIER
+    minimum_size: float = 0.0
     status: pd.Series[Any] | None = None
     open_orders: pd.DataFrame = field(default_factory=lambda: schema.OPEN_ORDERS.frame({}))
 

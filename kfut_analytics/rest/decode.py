@@ -203,9 +203,16 @@ def margin_tiers(body: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def account_margin_tiers(body: Mapping[str, Any]) -> pd.DataFrame:
-    """Frame ``margin_tiers`` of the account's own schedule, from the answer of ``/trading/instruments``."""
+    """Frame ``margin_tiers`` of the account's own schedule, from the answer of ``/trading/instruments``.
+
+    Its ``attrs["minimum_sizes"]`` are the smallest sizes by contract, which the exchange tells only there.
+    """
     items = rows(body, "instruments")
-    return _tiers([(item.get("symbol"), "account", level) for item in items for level in _levels(item, "marginLevels")])
+    frame = _tiers([(i.get("symbol"), "account", level) for i in items for level in _levels(i, "marginLevels")])
+    sizes = {text(item.get("symbol")).upper(): item.get("minimumTradeSize") for item in items}
+    known = {name: number(size, "minimumTradeSize") for name, size in sizes.items() if size is not None}
+    frame.attrs["minimum_sizes"] = known
+    return frame
 
 
 def _tiers(found: list[tuple[Any, str, Row]]) -> pd.DataFrame:

@@ -46,6 +46,7 @@ TRAILING = {"order_type": "trailing_stop", "trailing_unit": "quote"}
         (("sell", 1), BELOW, {}, ("side", "dislocated", None)),
         (("buy", 0.00015), {}, {}, ("size", "size_step", Decimal("0.0002"))),
         (("buy", 0.00003), {}, {}, ("size", "minimum", Decimal("0.0001"))),
+        (("buy", 0.01), {"facts": {"minimum_size": 0.05}}, {}, ("size", "minimum", Decimal("0.05"))),
         (("buy", 1, 100.3), {}, {}, ("limit_price", "tick", Decimal("100.5"))),
         (("buy", 1, None, "stp", 110.2), {}, {}, ("stop_price", "tick", Decimal(110))),
         (("buy", 1), TRAILING | {"trailing_deviation": 0.7}, {}, ("trailing_deviation", "tick", Decimal("0.5"))),

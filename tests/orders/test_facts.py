@@ -35,22 +35,23 @@ def client(exchange: PaperServer) -> Iterator[kfut.Client]:
 
 
 def test_a_preview_takes_about_one_round_trip(exchange: PaperServer, client: kfut.Client) -> None:
-    """With answers that take half a second each it takes less than two of them; one after the other it would be 3.5."""
+    """With answers that take a second each it takes less than two of them; one after the other it would be seven."""
     client.preview(ORDER)
-    exchange.faults.plan("*", "delay", seconds=0.5, times=None)
+    exchange.faults.plan("*", "delay", seconds=1.0, times=None)
     begun = time.monotonic()
     seen = client.preview(ORDER)
-    assert time.monotonic() - begun < 1.0
+    assert time.monotonic() - begun < 2.0
     assert Counter(mishap.operation for mishap in exchange.faults.log) == Counter(ASKED)
-    assert 0.5 <= seen.age < 1.5
+    assert 1.0 <= seen.age < 2.5
     assert begun <= seen.read_at
 
 
 def test_the_first_preview_reads_the_rules_beside_the_rest(exchange: PaperServer, client: kfut.Client) -> None:
+    """A dozen answers of half a second each: one after the other they would take six seconds."""
     exchange.faults.plan("*", "delay", seconds=0.5, times=None)
     begun = time.monotonic()
     client.preview(ORDER)
-    assert time.monotonic() - begun < 2.0
+    assert time.monotonic() - begun < 3.5
 
 
 def test_the_time_is_the_exchanges(exchange: PaperServer, client: kfut.Client) -> None:
@@ -60,6 +61,12 @@ def test_the_time_is_the_exchanges(exchange: PaperServer, client: kfut.Client) -
 
 def test_the_rates_are_those_that_the_account_pays(client: kfut.Client) -> None:
     assert client.preview(ORDER).fee_source == "your fee schedule"
+
+
+def test_the_smallest_size_is_the_accounts(exchange: PaperServer, client: kfut.Client) -> None:
+    seen = client.preview(ORDER)
+    assert seen.market is not None
+    assert seen.market.minimum_size == float(exchange.exchange.contract("PF_XBTUSD").step)
 
 
 def test_a_market_whose_state_is_not_known_is_judged_without_it(exchange: PaperServer, client: kfut.Client) -> None:

@@ -27,6 +27,9 @@ class Spent:
     today: Decimal = Decimal(0)
 
 
+NOTHING_SPENT = Spent()
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """The user's own limits, checked before an order is sent; ``math.inf`` is no limit.

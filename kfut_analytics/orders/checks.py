@@ -203,6 +203,10 @@ def allowed_deviation(order: Order, limits: Limits) -> float:
     return math.inf if own is None else own
 
 
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.4g} %"
+
+
 def _check_price(seen: Preview, market: Market, limits: Limits) -> None:
     order, allowed = seen.order, allowed_deviation(seen.order, limits)
     if math.isinf(allowed):
@@ -224,7 +228,7 @@ def _check_price(seen: Preview, market: Market, limits: Limits) -> None:
         nearest = round_to_step(edge, tick, "down" if order.side == "buy" else "up")
         of = "its trigger price" if order.order_type in TRIGGER_TYPES else "the market"
         raise OrderRefused(
-            f"limit_price={plain(limit)} is more than {allowed:.3g} (as a fraction) from {of} on the side where it "
+            f"limit_price={plain(limit)} is more than {_percent(allowed)} from {of} on the side where it "
             f"costs: up to {plain(nearest)} is allowed; price_deviation of the order or of the limits changes that",
             field="limit_price",
             value=limit,
@@ -236,7 +240,7 @@ def _check_price(seen: Preview, market: Market, limits: Limits) -> None:
         size = round_to_step(sum(level.size for level in within), market.step or Decimal("1e-8"), "down")
         raise OrderRefused(
             f"size={plain(order.contracts)}: the book would fill a part at {seen.fills[-1].price:,.10g}, more than "
-            f"{allowed:.3g} (as a fraction) from the mark price {market.mark:,.10g}: set a limit_price or order less",
+            f"{_percent(allowed)} from the mark price {market.mark:,.10g}: set a limit_price or order less",
             field="size",
             value=order.contracts,
             rule="price_deviation",
@@ -254,7 +258,7 @@ def _check_offset(order: Order, market: Market, allowed: float) -> None:
     if order.sign * offset > most:
         step = Decimal("0.1") if percent else market.tick or Decimal("1e-8")
         raise OrderRefused(
-            f"limit_offset={plain(offset)} puts the limit more than {allowed:.3g} (as a fraction) beyond the trigger "
+            f"limit_offset={plain(offset)} puts the limit more than {_percent(allowed)} beyond the trigger "
             "price on the side where it costs; price_deviation of the order or of the limits changes that",
             field="limit_offset",
             value=offset,
@@ -281,13 +285,16 @@ def _check_trailing(order: Order, market: Market) -> None:
 def _check_reduce_only(order: Order, market: Market) -> None:
     if not order.reduce_only or order.order_type in TRIGGER_TYPES or effect.reducible(order, market.leg):
         return
-    held = f"the position is {market.position:+,.10g}" if market.position else "there is no position"
+    if not market.position:
+        message = "reduce_only: there is no position to reduce, and the exchange refuses the order"
+        raise OrderRefused(message, field="reduce_only", value=True, rule="reduce_only")
+    other = "sell" if order.side == "buy" else "buy"
     raise OrderRefused(
-        f"reduce_only: {held}, which a {order.side} order does not reduce; the exchange refuses it",
-        field="reduce_only",
-        value=True,
+        f"reduce_only: the position is {market.position:+,.10g}, and only a {other} order reduces it",
+        field="side",
+        value=order.side,
         rule="reduce_only",
-        suggestion=False,
+        suggestion=other,
     )
 
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 from .. import contracts
-from ..limits import NO_LIMITS, Limits, Spent
+from ..limits import NO_LIMITS, NOTHING_SPENT, Limits, Spent
 from ..risk.edges import liquidation_price
 from ..risk.portfolio import Portfolio, over
 from . import checks, effect
@@ -18,7 +18,7 @@ from .sizing import sized
 from .warnings import warnings_of
 
 
-def examine(order: Order, market: Market, limits: Limits = NO_LIMITS, spent: Spent = Spent()) -> Preview:  # noqa: B008
+def examine(order: Order, market: Market, limits: Limits = NO_LIMITS, spent: Spent = NOTHING_SPENT) -> Preview:
     """Size an order, hold it against every rule, and estimate what it would do.
 
     Parameters

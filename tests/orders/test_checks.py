@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from kfut_analytics import schema
 from kfut_analytics.errors import OrderRefused
-from kfut_analytics.limits import NO_LIMITS, Limits, Spent
+from kfut_analytics.limits import NO_LIMITS, NOTHING_SPENT, Limits, Spent
 from kfut_analytics.orders import Market, Order, corrected, examine
 
 from .facts import NOW, market
@@ -64,8 +64,8 @@ TRAILING = {"order_type": "trailing_stop", "trailing_unit": "quote"}
         (("sell", 1, None, "stp", 100), {}, {}, ("stop_price", "trigger_side", Decimal("99.5"))),
         (("sell", 1, None, "take_profit", 99), {}, {}, ("stop_price", "trigger_side", Decimal("100.5"))),
         (("buy", 1, None, "take_profit", 101), {}, {}, ("stop_price", "trigger_side", Decimal("99.5"))),
-        (("sell", 1, None, "", None, None, True), {}, {}, ("reduce_only", "reduce_only", False)),
-        (("buy", 1, None, "", None, None, True), {"position": 2}, {}, ("reduce_only", "reduce_only", False)),
+        (("sell", 1, None, "", None, None, True), {}, {}, ("reduce_only", "reduce_only", None)),
+        (("buy", 1, None, "", None, None, True), {"position": 2}, {}, ("side", "reduce_only", "sell")),
         (("buy", 1, 100), {}, {"order_notional": 50}, ("size", "order_notional", Decimal("0.5"))),
         (("buy", 1), {}, {"order_notional": 50}, ("size", "order_notional", Decimal("0.4950"))),
         (("buy", 1, 100), {}, {"session_notional": 150}, ("size", "session_notional", Decimal("0.9"))),
@@ -94,7 +94,9 @@ def test_what_is_refused(
         satisfied(corrected(stated, caught.value), seen, Limits(**limits), spent, caught.value)
 
 
-def refusal(order: Order, seen: Market, limits: Limits = NO_LIMITS, spent: Spent = Spent()) -> OrderRefused | None:  # noqa: B008
+def refusal(
+    order: Order, seen: Market, limits: Limits = NO_LIMITS, spent: Spent = NOTHING_SPENT
+) -> OrderRefused | None:
     try:
         examine(order, seen, limits, spent)
     except OrderRefused as refused:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, overload
 
 import pandas as pd
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from .archive.archive import Archive
     from .archive.plan import Plan
     from .archive.sync import SyncResult
+
+_log = logging.getLogger("kfut_analytics.client")
 
 RESOLUTIONS = ("1m", "5m", "15m", "30m", "1h", "4h", "12h", "1d", "1w")
 TICK_TYPES = ("trade", "mark", "spot")
@@ -80,6 +83,19 @@ class HistoryCalls:
                 f"the exchange does not say whose account this is: give a path for its archive ({error})"
             ) from error
 
+    @overload
+    def sync(
+        self,
+        start: TimeLike | None = None,
+        *,
+        candles: Sequence[Sequence[str]] = (),
+        funding: Sequence[str] = (),
+        plan_only: Literal[False] = False,
+    ) -> SyncResult: ...
+
+    @overload
+    def sync(self, start: TimeLike | None = None, *, plan_only: Literal[True]) -> Plan: ...
+
     def sync(
         self,
         start: TimeLike | None = None,
@@ -137,7 +153,9 @@ class HistoryCalls:
             return None
         try:
             archive = self.archive
-        except (ConfigurationError, VenueError):
+        except (ConfigurationError, VenueError) as error:
+            _log.info("no archive is read from, it is not known whose account this is: %s", error)
+            self.use_archive = False
             return None
         return archive if archive.exists else None
 

@@ -12,6 +12,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from ..errors import ArgumentError, ConfigurationError
+from ..rest.progress import interactive
 from ..times import TimeLike, parse_time
 from . import history, layout
 from .ranges import FOREVER, Spans, asked, stamp
@@ -206,22 +207,25 @@ class Archive:
 
     def sync(
         self,
-        start: pd.Timestamp | None = None,
+        start: TimeLike | None = None,
         *,
         candles: Sequence[Sequence[str]] = (),
         funding: Sequence[str] = (),
     ) -> SyncResult:
         """Save what is not there yet; see `Client.sync`."""
         chosen = Chosen.of(candles, funding)
+        first = None if start is None else parse_time(start, name="start")
         venue, identity = self._source()
+        if interactive() and self.until is None:
+            tqdm.write(f"{self.folder}: {self.plan(start)}")
         with self._store.writing(self._env, identity, self._told_to_wait):
-            return Sync(self._store, venue, start, chosen).run()
+            return Sync(self._store, venue, first, chosen).run()
 
-    def plan(self, start: pd.Timestamp | None = None) -> Plan:
-        """What a sync would ask for, and how long that takes; costs a token or none."""
+    def plan(self, start: TimeLike | None = None) -> Plan:
+        """What a sync would ask for, and how long that takes; the question costs one token."""
         from .plan import plan
 
-        return plan(self._store, self._source()[0], start)
+        return plan(self._store, self._source()[0], None if start is None else parse_time(start, name="start"))
 
     def _source(self) -> tuple[Venue, str]:
         if self._venue is None:
@@ -233,8 +237,6 @@ class Archive:
         return self._venue, self._identity
 
     def _told_to_wait(self) -> None:
-        from ..rest.progress import interactive
-
         if interactive():
             tqdm.write(f"another program is syncing {self.folder}; waiting for it")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 from ..errors import ConfigurationError
 from .layout import FORMAT, MANIFEST
 from .ranges import Span, Spans
+
+_TRIES, _PAUSE = 20, 0.05
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,16 @@ def _series(content: dict[str, Any]) -> Series:
     )
 
 
+def _rename(source: Path, target: Path) -> None:
+    """Give a file its name; where somebody reads the file before it, some systems let one wait."""
+    for _ in range(_TRIES):
+        try:
+            return os.replace(source, target)
+        except PermissionError:
+            time.sleep(_PAUSE)
+    os.replace(source, target)
+
+
 def put(path: Path, write_to: Callable[[Path], object]) -> None:
     """Write a file aside and give it its name once it is safely on the disk."""
     aside = path.with_name(f".{path.name}.aside")
@@ -176,7 +189,7 @@ def put(path: Path, write_to: Callable[[Path], object]) -> None:
             os.fsync(written.fileno())
         if os.name == "posix":
             os.chmod(aside, 0o600)
-        os.replace(aside, path)
+        _rename(aside, path)
     except BaseException:
         aside.unlink(missing_ok=True)
         raise

@@ -12,8 +12,8 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -148,6 +148,7 @@ class Store:
         wanted = schema.names if columns is None else [name for name in schema.names if name in columns]
         read = wanted if order in wanted else [*wanted, order]
         chosen = [file for file in files if where(file) and (spans is None or _touches(file, spans))]
+        chosen.sort(key=lambda file: file.name.rsplit("-", 1)[0])  # month after month, what is left to sort is little
         paths = [self.folder / series / file.name for file in chosen]
         for path in paths:
             path.stat()
@@ -241,8 +242,7 @@ class Store:
         )
         if new != old:
             self._commit(replace(found.having(series, new), number=found.number + len(files) + len(edges)))
-        for file in instead_of:
-            (self.folder / series / file.name).unlink(missing_ok=True)
+        self._remove(series, (file.name for file in instead_of))
         return new.rows - old.rows
 
     def _write(self, series: str, frame: pd.DataFrame | None, span: Span, found: Manifest, first: int) -> list[File]:
@@ -310,8 +310,13 @@ class Store:
         joined = self._file(series, f"{period}-{found.number:05d}.parquet", rows, covers, found)
         kept = tuple(file for file in old.files if file.name not in names)
         self._commit(replace(found.having(series, replace(old, files=(*kept, joined))), number=found.number + 1))
+        self._remove(series, names)
+
+    def _remove(self, series: str, names: Iterable[str]) -> None:
+        """Remove files that do not count any more; what somebody has open is left to `tidy`."""
         for name in names:
-            (self.folder / series / name).unlink(missing_ok=True)
+            with suppress(PermissionError):
+                (self.folder / series / name).unlink(missing_ok=True)
 
     # ---- in order ----------------------------------------------------------------------------------------------
 

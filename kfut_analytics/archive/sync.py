@@ -226,19 +226,19 @@ class Sync:
         holes = list(Spans([(int(rows["id"].iloc[0]), int(rows["id"].iloc[-1]) + 1)]) - held - state.absent)
         if len(holes) > _MOST_HOLES:
             return
-        inside = [hole for hole in holes if (micros(rows["time"].max()) >= self._from)]
         times = rows.set_index("id")["time"]
-        for first, end in inside:
-            around = micros(times[first - 1]), micros(times[end]) + 1
-            if around[1] <= self._from or Spans([around]) - state.spans:
-                continue  # not asked for yet
-            self._walk(series, min(around), max(around), settled)
-        found = _runs(self._store.table(series, None, ["id"])["id"].to_pandas())
-        absent = Spans(holes) - found
+        asked = []
+        for first, end in holes:
+            around = sorted((micros(times[first - 1]), micros(times[end])))
+            span = around[0], around[1] + 1
+            if not Spans([span]) - state.spans:  # else it is not asked for yet
+                self._walk(series, *span, settled)
+                asked.append((first, end))
+        absent = Spans(asked) - _runs(self._store.table(series, None, ["id"])["id"].to_pandas())
         if absent:
             numbers = ", ".join(f"{a}" if b - a == 1 else f"{a} to {b - 1}" for a, b in absent)
             self._notes.append(f"account log: the exchange gives no entries {numbers}")
-        self._store.append(series, None, (0, 0), absent=state.absent | absent)
+            self._store.append(series, None, (0, 0), absent=state.absent | absent)
 
     def _nothing_booked(self, series: str, newest: int, settled: int) -> bool:
         """Whether the account log says that nothing was added to a list; if so that is noted."""

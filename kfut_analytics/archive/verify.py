@@ -128,25 +128,26 @@ def _log_problems(files: Store, series: Series) -> list[_Problem]:
     """Entry numbers that are missing or twice, and balances that do not follow from those before."""
     columns = ["id", "time", "account", "asset", "old_balance", "new_balance"]
     log = files.table("account_log", None, columns).to_pandas()
-    problems = []
+    problems: list[_Problem] = []
     ids = log["id"].to_numpy()
-    steps = np.diff(ids)
-    for place in np.flatnonzero(steps != 1)[:_SHOWN]:
-        first, last = int(ids[place]), int(ids[place + 1])
-        if first == last:
-            problems.append(("account_log", "", f"entry {first} is there twice", _TELL))
-        elif Spans([(first + 1, last)]) - series.absent:
-            remedy = "the next sync asks for them" if len(series.spans) > 1 else "the next sync asks once more"
-            problems.append(("account_log", "", f"entries {first + 1} to {last - 1} are missing", remedy))
+    places = np.flatnonzero(np.diff(ids) != 1)
+    holes = Spans((int(ids[place]) + 1, int(ids[place + 1])) for place in places)
+    twice = [int(ids[place]) for place in places if ids[place] == ids[place + 1]]
+    problems += [("account_log", "", f"entry {number} is there twice", _TELL) for number in twice[:_SHOWN]]
+    for first, end in list(holes - series.absent)[:_SHOWN]:
+        what = f"entry {first} is missing" if end - first == 1 else f"entries {first} to {end - 1} are missing"
+        problems.append(("account_log", "", what, "the next sync asks for it"))
     wallet = log["account"].fillna("").str.cat(log["asset"].fillna(""), sep=" ")
-    before = log.groupby(wallet)["new_balance"].shift()
-    follows = np.isclose(log["old_balance"], before, rtol=_TOLERANCE, atol=1e-9)
-    adjoin = log.groupby(wallet)["id"].shift().notna() & before.notna() & log["old_balance"].notna()
-    for place in np.flatnonzero(adjoin & ~follows)[:_SHOWN]:
-        row = log.iloc[int(place)]
+    before = log.groupby(wallet)[["id", "new_balance"]].shift()
+    known = before["new_balance"].notna() & log["old_balance"].notna()
+    follows = np.isclose(log["old_balance"], before["new_balance"], rtol=_TOLERANCE, atol=_TOLERANCE)
+    for place in np.flatnonzero(known & ~follows)[:_SHOWN]:
+        row, previous = log.iloc[int(place)], before.iloc[int(place)]
+        if Spans([(int(previous["id"]), int(row["id"]))]) & holes:
+            continue
         text = (
             f"entry {row['id']} of {row['time']:%Y-%m-%d %H:%M} begins with {row['old_balance']:.10g} {wallet[place]}, "
-            f"where the one before ended with {before[place]:.10g}"
+            f"where the one before ended with {previous['new_balance']:.10g}"
         )
         problems.append(("account_log", "", text, _TELL))
     return problems

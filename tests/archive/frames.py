@@ -12,14 +12,18 @@ Call = Callable[[kfut.Client], pd.DataFrame]
 
 ACCOUNT = ("account_log", "executions", "fills", "order_history", "trigger_history", "position_history")
 
-UNSETTLED = ["realized_pnl", "sequence_id"]
-"""What only the newest fills have: the same fill lacks it once a hundred others followed."""
-
 
 def same(found: pd.DataFrame, expected: pd.DataFrame) -> None:
     """Two frames are equal in every respect."""
     pd.testing.assert_frame_equal(found, expected, check_exact=True, check_freq=True)
     assert found.attrs == expected.attrs
+
+
+def unstamped(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame without its environment and time."""
+    frame = frame.copy()
+    frame.attrs = {name: value for name, value in frame.attrs.items() if name not in ("env", "as_of")}
+    return frame
 
 
 def everything(archive: kfut.Archive) -> dict[str, pd.DataFrame]:

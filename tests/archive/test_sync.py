@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,14 +14,16 @@ import pytest
 import kfut_analytics as kfut
 from kfut_analytics.archive import manifest
 from kfut_analytics.archive.archive import Archive
+from kfut_analytics.archive.ranges import Spans
 from kfut_analytics.paper.clock import ManualClock
 from kfut_analytics.paper.server import PaperServer
 
 from .conftest import OPENED, Opener
-from .frames import ACCOUNT, same, same_archives
+from .frames import ACCOUNT, same, same_archives, unstamped
 
 KILLS = int(os.environ.get("KFUT_SYNC_KILLS", "6"))
-START = pd.Timestamp(OPENED, unit="s", tz="UTC") - pd.Timedelta(days=15)
+NOW = pd.Timestamp(OPENED, unit="s", tz="UTC")
+START = NOW - pd.Timedelta(days=15)
 SEED = int(os.environ.get("KFUT_SYNC_SEED", "1"))
 
 
@@ -115,6 +118,47 @@ def test_a_plan_before_and_after(demo: PaperServer, open_client: Opener, request
     assert after.frame.loc[list(ACCOUNT), "requests"].tolist() == [1, 0, 0, 1, 1, 0]
     assert after.minutes < 1
     assert "requests" in str(after)
+
+
+def test_an_entry_that_shows_late_is_found_by_its_number(
+    moving: PaperServer, open_client: Opener, requests_sent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two entries are not shown at first; one of them the exchange never gives."""
+    client, plain = open_client(moving), open_client(moving, archive=False)
+    pages, hidden = client._venue.history_pages, {1000, 2000}
+
+    def hiding(table: str, *arguments: object, **options: object):  # type: ignore[no-untyped-def]
+        for page in pages(table, *arguments, **options):  # type: ignore[arg-type]
+            yield page[~page.index.isin(hidden)] if table == "account_log" else page
+
+    monkeypatch.setattr(client._venue, "history_pages", hiding)
+    first = client.sync()
+    assert first.notes == ["account log: the exchange gives no entries 1000, 2000"]
+    client.archive._store.update(  # as if nobody had asked once more
+        lambda found: found.having("account_log", replace(found.of("account_log"), absent=Spans()))
+    )
+    hidden.remove(2000)
+    assert "entry 2000 is missing" in repr(client.archive.verify())
+    assert client.sync().rows["account_log"] == 1
+    assert client.archive.verify()
+    requests_sent.clear()
+    clock_of(moving).advance(1)
+    assert client.sync().notes == []
+    assert requests_sent == ["orders", "triggers", "account_log"]
+    same(client.archive.read("account_log"), plain.account_log().drop(index=1000).pipe(unstamped))
+
+
+def test_what_was_never_asked_for_is_not_absent(moving: PaperServer, open_client: Opener) -> None:
+    client = open_client(moving)
+    for start, end in ((60, 50), (10, None)):
+        client.sync(start=NOW - pd.Timedelta(days=start))
+        if end is not None:
+            store = client.archive._store
+            store.forget("account_log", {file.name for file in store.manifest.of("account_log").files[1:]})
+    assert len(client.archive.gaps()) == 1
+    assert client.sync(start=NOW - pd.Timedelta(days=60)).notes == []
+    assert client.archive.gaps().empty
+    assert client.archive.verify()
 
 
 # ---- what goes wrong -----------------------------------------------------------------------------------------------

@@ -13,8 +13,9 @@ from kfut_analytics.archive import notice
 from kfut_analytics.paper.server import PaperServer
 from kfut_analytics.times import frozen
 
+from ..conftest import SAMPLE_KEY, SAMPLE_SECRET
 from .conftest import OPENED, Opener
-from .frames import ACCOUNT, same
+from .frames import ACCOUNT, same, unstamped
 
 NOW = pd.Timestamp(OPENED, unit="s", tz="UTC")
 
@@ -24,12 +25,6 @@ def both(demo: PaperServer, open_client: Opener, tmp_path: Path) -> tuple[kfut.C
     """A client of the exchange without archive, and one of the archive."""
     open_client(demo, path=tmp_path / "saved").sync()
     return open_client(demo, archive=False), kfut.connect("archive", path=tmp_path / "saved")
-
-
-def unstamped(frame: pd.DataFrame) -> pd.DataFrame:
-    frame = frame.copy()
-    frame.attrs = {name: value for name, value in frame.attrs.items() if name not in ("env", "as_of")}
-    return frame
 
 
 def test_history_is_the_same(both: tuple[kfut.Client, kfut.Client]) -> None:
@@ -112,6 +107,15 @@ def test_times_that_are_not_held_are_told_once(
         client.account_log()
     (line,) = caplog.messages
     assert "does not hold the account log from 2026-11-02 08:20 to 2026-11-12 08:20 UTC" in line
+
+
+def test_connecting_to_the_exchange_tells_it(replay, monkeypatch: pytest.MonkeyPatch, caplog) -> None:  # type: ignore[no-untyped-def]
+    _, server = replay({})
+    assert caplog.messages == []
+    monkeypatch.setattr("kfut_analytics.settings.LIVE_URL", server.url)
+    kfut.connect("live", base_url=server.url, api_key=SAMPLE_KEY, api_secret=SAMPLE_SECRET)
+    assert len(caplog.messages) == 1
+    assert "API ends on 1 March 2027" in caplog.messages[0]
 
 
 def test_the_end_of_the_api_is_told_once_a_day(

@@ -42,8 +42,9 @@ def seconds(work: Callable[[], Any], runs: int = RUNS) -> float:
     return statistics.median(found)
 
 
-def fill(store: Store, rows: int, account: str = "made-up") -> None:
-    """Put a made-up account log into an archive, a month or so at a time, with ids as different as real ones."""
+def fill(store: Store, rows: int, account: str = "made-up") -> float:
+    """Put a made-up account log into an archive, a month or so at a time; returns the seconds that writing took."""
+    spent = 0.0
     made = made_log(min(rows, PART))
     length = made["time"].max() - made["time"].min() + pd.Timedelta(seconds=1)
     with store.writing("live", account):
@@ -53,8 +54,12 @@ def fill(store: Store, rows: int, account: str = "made-up") -> None:
             frame.index = made.index + part * len(made)
             frame["booking_uid"] = uuids(len(made), part)
             start, end = micros(frame["time"].iloc[0]), micros(frame["time"].iloc[-1]) + 1
+            began = time.perf_counter()
             store.append("account_log", frame, (start, end))
+            spent += time.perf_counter() - began
+        began = time.perf_counter()
         store.compact("account_log")
+    return spent + time.perf_counter() - began
 
 
 def uuids(count: int, seed: int) -> pd.Series[str]:
@@ -71,14 +76,13 @@ def plain(store: Store, columns: list[str] | None, span: tuple[pd.Timestamp, pd.
 
 def reading(folder: Path, rows: int) -> None:
     store = Store(folder)
-    began = time.perf_counter()
-    fill(store, rows)
-    wrote = time.perf_counter() - began
+    wrote = fill(store, rows)
     archive = Archive(folder)
     series = store.manifest.of("account_log")
     size = sum(file.bytes for file in series.files)
     print(f"{series.rows:,} rows in {len(series.files)} files, {size / 1e9:.2f} GB, written in {wrote:.1f} s")
-    first, last = (pd.Timestamp(edge, unit="us", tz="UTC") for edge in (series.files[0].first, series.files[-1].last))
+    known = archive.describe().loc["account_log"]
+    first, last = known["first"], known["last"]
     middle = first + (last - first) / 2
     span = middle, middle + (last - first) / 100
     five, flat = [*FIVE, "id"], list(layout.KINDS["account_log"].table.columns)
@@ -98,7 +102,7 @@ def reading(folder: Path, rows: int) -> None:
         print(f"{name:<40}{mine:8.3f} s   plain pyarrow {bare:8.3f} s   ratio {mine / bare:5.2f}")
     page = archive.read("account_log", middle, middle + (last - first) / 10_000).iloc[:1000]
     with store.writing("live", "made-up"):
-        state = {"number": int(series.files[-1].ids[1])}  # type: ignore[index]
+        state = {"number": series.newest_id}
 
         def append() -> None:
             new = page.set_axis(range(state["number"] + 1, state["number"] + 1 + len(page))).rename_axis("id")

@@ -6,9 +6,11 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from ..errors import ConfigurationError
 from .layout import FORMAT, MANIFEST
@@ -125,9 +127,15 @@ class Manifest:
 
 def write(folder: Path, manifest: Manifest) -> None:
     """Put a manifest in the place of the one before, wholly or not at all."""
-    content = {"format": FORMAT, **asdict(manifest)}
-    text = json.dumps(content, default=list, indent=0)
-    put(folder / MANIFEST, lambda path: path.write_text(text, encoding="utf-8"))
+    content = msgspec.json.encode(manifest, enc_hook=_plain)
+    text = msgspec.json.format(b'{"format": %d, ' % FORMAT + content[1:], indent=1)
+    put(folder / MANIFEST, lambda path: path.write_bytes(text))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Spans):
+        return list(value)
+    raise TypeError(f"not for a manifest: {value!r}")
 
 
 def read(folder: Path) -> Manifest | None:

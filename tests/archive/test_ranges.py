@@ -92,7 +92,7 @@ VALUES = {
 
 
 @pytest.mark.parametrize("table", [schema.ACCOUNT_LOG, schema.EXECUTIONS, schema.CANDLES, schema.OPEN_ORDERS])
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_rows_come_back_as_they_went_in(table: Table, data: st.DataObject) -> None:
     size = data.draw(st.integers(0, 4))

@@ -45,12 +45,16 @@ def the_exchange_has_the_time():
 
 
 @pytest.fixture(params=["whole", "in two parts", "with a gap"])
-def synced(request: pytest.FixtureRequest, demo: PaperServer, open_client: Opener, small_pages: None) -> kfut.Client:
+def synced(request: pytest.FixtureRequest, demo: PaperServer, open_client: Opener) -> kfut.Client:
     """Clients whose archives came to be in different ways."""
     client = open_client(demo)
+    if request.param == "whole":
+        client.sync()
+        return client
+    request.getfixturevalue("small_pages")
     if request.param == "in two parts":
         client.sync(start="-20d")
-    client.sync()
+    client.sync(start="-45d")
     if request.param == "with a gap":
         archive = client.archive
         archive._store.forget("account_log", {archive._store.manifest.of("account_log").files[1].name})

@@ -291,7 +291,7 @@ class Desk:
 
     def _doubt(self, intent: Intent, why: str) -> Outcome:
         """Look for the fate of an intent until it is known, or patience ends."""
-        _log.warning("no clear answer to %s %s, looking for it: %s", intent.kind, _name(intent), why)
+        _log.info("no clear answer to %s %s, looking for it: %s", intent.kind, _name(intent), why)
         self.journal.step(intent, "no answer", why[:500])
         end = time.monotonic() + PATIENCE
         for attempt in range(10_000):

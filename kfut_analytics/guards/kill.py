@@ -125,7 +125,7 @@ def kill(desk: Desk, venue: Venue, *, flatten: bool) -> KillReport:
     report = KillReport(
         venue.clock.now(), tuple(dict.fromkeys(cancelled)), tuple(closed), left, positions, tuple(problems)
     )
-    _log.warning("%r", report)
+    (_log.info if report.calm else _log.warning)("%r", report)
     return report
 
 

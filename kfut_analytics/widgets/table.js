@@ -102,7 +102,7 @@ function render({ model, el }) {
         row.acts.append(button);
       }
       set(button, "aria-label", `${action.label} ${row.data.label}`);
-      const dead = row.data.busy || (action.sends && off);
+      const dead = row.data.busy || (action.sends && (off || !row.data.permit)); // without a permit for a moment after each act
       set(button, "aria-disabled", dead ? "true" : null);
       set(button, "title", action.sends && off ? off : action.title);
       if (action.fields.length) set(button, "aria-expanded", row.form?.action === name ? "true" : "false");

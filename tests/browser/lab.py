@@ -22,7 +22,7 @@ import nbformat
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -124,24 +124,41 @@ def chromium() -> str:
 
 
 @contextmanager
-def open_page(*, width: int = 1200, height: int = 900) -> Iterator[Page]:
-    """A page of a headless chromium."""
+def open_browser() -> Iterator[Browser]:
+    """A headless chromium; there is one at a time."""
     path = chromium()
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(OPTIONS))
         try:
-            page = browser.new_page(viewport={"width": width, "height": height})
-            page.set_default_timeout(20_000)
-            yield page
+            yield browser
         finally:
             browser.close()
 
 
+@contextmanager
+def new_page(browser: Browser, *, width: int = 1200, height: int = 900) -> Iterator[Page]:
+    """A page of a browser that is open."""
+    page = browser.new_page(viewport={"width": width, "height": height})
+    page.set_default_timeout(20_000)
+    try:
+        yield page
+    finally:
+        page.close()
+
+
+@contextmanager
+def open_page(*, width: int = 1200, height: int = 900) -> Iterator[Page]:
+    """A page of a headless chromium of its own."""
+    with open_browser() as browser, new_page(browser, width=width, height=height) as page:
+        yield page
+
+
 def run_notebook(page: Page, lab: Lab, name: str) -> None:
     """Open a notebook and run all its cells, through the menu."""
-    page.goto(lab.url(f"lab/tree/{name}"))
+    # In a workspace of its own: the usual one would open the notebooks of other pages beside it.
+    page.goto(lab.url(f"lab/workspaces/{Path(name).stem}/tree/{name}"))
     page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for()
     # The status bar names the kernel once it is there; cells run earlier would be asked which kernel to use.
     page.get_by_text("(ipykernel) | Idle").wait_for()

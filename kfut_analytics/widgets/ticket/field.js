@@ -3,10 +3,9 @@
 // The value is text, just as it was typed; the kernel does the arithmetic. While somebody types, what comes from the
 // kernel replaces the text only if it is another one.
 
-let count = 0;
-
 function render({ model, el }) {
-  const id = `kfut-field-${++count}`;
+  // Every field may have a module of its own: only chance keeps their ids apart.
+  const id = `kfut-field-${Math.random().toString(36).slice(2)}`;
   el.classList.add("kfut-number");
 
   const label = document.createElement("label");
@@ -47,6 +46,7 @@ function render({ model, el }) {
     sending = setTimeout(flush, 60);
   });
   input.addEventListener("change", flush);
+  input.addEventListener("blur", flush); // whoever clicks on Review means what stands here now
   input.addEventListener("keydown", (event) => {
     const step = { ArrowUp: 1, ArrowDown: -1, PageUp: 10, PageDown: -10 }[event.key];
     // JupyterLab has shortcuts of its own; what is typed into a field is meant for it.

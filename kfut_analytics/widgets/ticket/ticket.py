@@ -470,8 +470,8 @@ class OrderTicket(Root):
             self._turn_send_off()
 
     def _show_problem(self, refused: OrderRefused, shown: Any, title: str) -> None:
-        beside = self.form.complain(refused)
-        _show(shown, render.message("bad", title, "Mend the marked field." if beside else str(refused)))
+        self.form.complain(refused)
+        _show(shown, render.message("bad", title, str(refused)))
 
     # ---- work on the ticket's own thread -----------------------------------------------------------------------
 

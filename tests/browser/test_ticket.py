@@ -1,0 +1,373 @@
+"""The ticket in JupyterLab and Notebook 7, used as a person uses it, in a real browser.
+
+What the exchange received is read from its engine, what the person sees from the page.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kfut_analytics.paper.server import PaperServer
+from tests.browser.lab import Lab, chromium, new_page, open_browser, run_notebook, running_lab
+from tests.exchanges import open_exchange
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
+
+pytestmark = pytest.mark.browser
+
+CONNECT = """import os
+import kfut_analytics as kfut
+
+open("kernel.pid", "w").write(str(os.getpid()))
+client = kfut.connect({env!r}, base_url={url!r}, trading=True)
+kfut.OrderTicket(client, lifetime={lifetime}, panels={panels})"""
+
+
+@pytest.fixture(scope="module")
+def exchange() -> Iterator[PaperServer]:
+    chromium()
+    server = open_exchange()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def lab(exchange: PaperServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    folder = tmp_path_factory.mktemp("lab")
+    environ = {
+        "KRAKEN_FUTURES_API_KEY": exchange.api_key,
+        "KRAKEN_FUTURES_API_SECRET": exchange.api_secret,
+        "KFUT_HOME": str(folder / "home"),
+    }
+    with running_lab(folder, environ) as lab:
+        lab.write_notebook("ticket.ipynb", cell(exchange))
+        yield lab
+
+
+def cell(exchange: PaperServer, *, env: str = "paper", lifetime: float = 60, panels: bool = True) -> str:
+    return CONNECT.format(env=env, url=exchange.base_url, lifetime=lifetime, panels=panels)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with open_browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def page(lab: Lab, browser: Browser) -> Iterator[Page]:
+    """One page with a ticket, for all tests that leave it as they found it."""
+    with new_page(browser, width=1300, height=1500) as page:
+        run_notebook(page, lab, "ticket.ipynb")
+        page.locator(".kfut-ticket .kfut-level").first.wait_for()
+        yield page
+
+
+@pytest.fixture
+def ticket(page: Page, exchange: PaperServer) -> Iterator[Locator]:
+    exchange.faults.clear()
+    account = exchange.exchange.accounts["empty"]
+    exchange.exchange.cancel_all(account)
+    yield page.locator(".kfut-ticket")
+    exchange.faults.clear()
+
+
+def orders(exchange: PaperServer) -> list[Any]:
+    return list(exchange.exchange.accounts["empty"].orders.values())
+
+
+def fills(exchange: PaperServer) -> list[Any]:
+    return list(exchange.exchange.accounts["empty"].fills)
+
+
+def mark(exchange: PaperServer) -> int:
+    engine = exchange.exchange
+    return int(engine.market.mark(engine.contract("PF_XBTUSD"), engine.now))
+
+
+def number(ticket: Locator, label: str) -> Locator:
+    return ticket.locator(".kfut-number", has_text=re.compile(f"^{label}")).locator("input")
+
+
+def choose(ticket: Locator, kind: str) -> None:
+    ticket.locator(".widget-dropdown", has_text=re.compile("^Type")).locator("select").select_option(label=kind)
+
+
+def review(ticket: Locator) -> Locator:
+    """Review the order; the Send button that came of it."""
+    ticket.get_by_role("button", name="Review", exact=True).click()
+    ready = ticket.get_by_role("button", name=re.compile("^Send.*: "))
+    until(ready.is_visible, told=ticket.inner_text)
+    return ready
+
+
+def until(happened: Callable[[], bool], seconds: float = 15.0, told: Callable[[], str] = str) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, f"it did not happen; {told()}"
+        time.sleep(0.05)
+
+
+def state_order(ticket: Locator, exchange: PaperServer, kind: str, side: str = "Buy", size: str = "0.01") -> None:
+    """Fill in an order of a type: one that rests where the type can rest."""
+    price, sign = mark(exchange), 1 if side == "Buy" else -1
+    ticket.get_by_role("button", name=side, exact=True).click()
+    choose(ticket, kind)
+    number(ticket, "Size").fill(size)
+    far, beyond = round(price * (1 - 0.05 * sign)), round(price * (1 + 0.05 * sign))
+    if kind == "limit":
+        number(ticket, "Limit price").fill(str(far))
+    elif "limit" in kind:
+        number(ticket, "Limit price").fill(str(round(price * (1 + 0.005 * sign))))
+    elif kind == "stop":
+        number(ticket, "Limit price").fill("")
+        number(ticket, "Stop price").fill(str(beyond))
+    elif kind == "take-profit":
+        number(ticket, "Limit price").fill("")
+        number(ticket, "Stop price").fill(str(far))
+    elif kind == "trailing stop":
+        number(ticket, "Trails by").fill("5")
+
+
+@pytest.mark.parametrize(
+    ("kind", "wire"),
+    [("limit", "lmt"), ("stop", "stp"), ("take-profit", "take_profit"), ("trailing stop", "trailing_stop")],
+)
+def test_an_order_that_rests_is_placed_amended_and_cancelled(
+    kind: str, wire: str, ticket: Locator, exchange: PaperServer
+) -> None:
+    state_order(ticket, exchange, kind)
+    review(ticket).click()
+    until(lambda: len(orders(exchange)) == 1)
+    [order] = orders(exchange)
+    assert (order.order_type, order.side, order.size) == (wire, "buy", 0.01)
+    ticket.get_by_text(order.order_id).first.wait_for()
+    ticket.get_by_text(re.compile("^(✓ )?Placed: Buy 0.01 PF_XBTUSD")).wait_for()
+
+    amends = ticket.page.get_by_role("button", name=re.compile("^Amend"))
+    row = ticket.locator(".kfut-row", has_text="PF_XBTUSD").filter(has=amends)
+    row.get_by_role("button", name=re.compile("^Amend")).click()
+    form = ticket.locator(".kfut-edit")
+    form.get_by_label(re.compile("^Size")).fill("0.02")
+    form.get_by_role("button", name=re.compile("^(Save|Send|Amend|Change)")).click()
+    until(lambda: [each.size for each in orders(exchange)] == [0.02])
+
+    row.get_by_role("button", name=re.compile("^Cancel")).click()
+    until(lambda: orders(exchange) == [])
+
+
+@pytest.mark.parametrize("kind", ["market", "immediate-or-cancel limit", "fill-or-kill limit"])
+def test_an_order_that_never_rests_is_filled(kind: str, ticket: Locator, exchange: PaperServer) -> None:
+    had = len(fills(exchange))
+    state_order(ticket, exchange, kind)
+    review(ticket).click()
+    until(lambda: len(fills(exchange)) > had)
+    assert sum(fill.size for fill in fills(exchange)[had:]) == pytest.approx(0.01)
+    ticket.get_by_text(fills(exchange)[-1].order_id).first.wait_for()
+    ticket.get_by_text(re.compile("^(✓ )?Filled: Buy 0.01 PF_XBTUSD")).wait_for()
+    assert ticket.get_by_text("Average price").is_visible()
+
+
+def test_a_post_only_order_and_a_problem_beside_its_field(ticket: Locator, exchange: PaperServer) -> None:
+    state_order(ticket, exchange, "limit", size="0.00001")
+    ticket.get_by_text("is not a multiple of the size step").wait_for()
+    ticket.get_by_role("button", name="Use 0.0001").click()
+    until(lambda: number(ticket, "Size").input_value() == "0.0001")
+    ticket.get_by_label("Post-only").check()
+    review(ticket).click()
+    until(lambda: [(order.order_type, order.size) for order in orders(exchange)] == [("post", 0.0001)])
+    ticket.get_by_label("Post-only").uncheck()
+
+
+def test_a_double_click_sends_once(ticket: Locator, exchange: PaperServer) -> None:
+    state_order(ticket, exchange, "limit", size="0.03")
+    ready = review(ticket)
+    # Both clicks leave the page before the kernel can answer the first.
+    ready.evaluate("button => { button.click(); button.click(); }")
+    ticket.get_by_text("Click refused").wait_for()
+    ticket.get_by_text(re.compile("^(✓ )?Placed: Buy 0.03")).wait_for()
+    assert [order.size for order in orders(exchange)] == [0.03]
+
+
+def test_a_change_after_the_review_takes_the_permission_away(ticket: Locator, exchange: PaperServer) -> None:
+    state_order(ticket, exchange, "limit")
+    review(ticket)
+    number(ticket, "Size").fill("0.04")
+    ticket.get_by_text("The order has changed since it was reviewed").wait_for()
+    assert ticket.get_by_role("button", name="Send", exact=True).is_disabled()
+    assert orders(exchange) == []
+
+
+def test_a_price_is_clicked_and_stepped_into_the_order(ticket: Locator, exchange: PaperServer) -> None:
+    state_order(ticket, exchange, "limit")
+    level = ticket.locator(".kfut-level[data-side=bid]").nth(2)
+    name = level.get_attribute("aria-label") or ""
+    price = number(ticket, "Limit price")
+    level.click()
+    clicked = re.sub(r"^bid ([\d,]+), size.*", r"\1", name).replace(",", "")
+    until(lambda: price.input_value() == clicked)
+    before = int(price.input_value())
+    price.press("ArrowUp")
+    until(lambda: price.input_value() == str(before + 1))
+
+
+def test_a_lost_connection_is_shown_and_recovered(ticket: Locator, exchange: PaperServer) -> None:
+    exchange.faults.plan("*", "drop-before", times=None)
+    ticket.locator(".kfut-trouble", has_text="no newer quote").wait_for()
+    ticket.locator(".kfut-age", has_text="OLD").wait_for()
+    exchange.faults.clear()
+    until(lambda: ticket.locator(".kfut-trouble").inner_text() == "", 40)
+    until(lambda: "OLD" not in ticket.locator(".kfut-age").inner_text())
+
+
+def test_a_lost_answer_is_looked_for_and_told(ticket: Locator, exchange: PaperServer) -> None:
+    exchange.faults.plan("POST sendorder", "drop-after")
+    state_order(ticket, exchange, "limit", size="0.05")
+    review(ticket).click()
+    ticket.get_by_text("the order is among the open orders").first.wait_for()
+    assert [order.size for order in orders(exchange)] == [0.05]
+
+
+def test_keyboard_only(ticket: Locator, page: Page, exchange: PaperServer) -> None:
+    state_order(ticket, exchange, "limit", size="0.01")
+    number(ticket, "Size").focus()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("0.06")
+    page.keyboard.press("Enter")
+    ticket.get_by_role("button", name="Send: buy 0.06").wait_for()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent").startswith("Send: buy 0.06"):
+            break
+    page.keyboard.press("Enter")
+    until(lambda: [order.size for order in orders(exchange)] == [0.06])
+
+
+def test_every_control_has_a_name_and_texts_can_be_read_in_both_themes(ticket: Locator, page: Page) -> None:
+    nameless = ticket.evaluate(
+        """root => [...root.querySelectorAll("button, input, select")]
+            .filter(e => e.offsetParent && !(e.textContent.trim() || e.getAttribute("aria-label") || e.title
+                || e.labels?.length))
+            .map(e => e.outerHTML.slice(0, 120))"""
+    )
+    assert nameless == []
+    for theme in ("JupyterLab Dark", "JupyterLab Light"):
+        page.get_by_role("menuitem", name="Settings", exact=True).click()
+        page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Theme$")).hover()
+        page.locator(".lm-Menu-itemLabel", has_text=re.compile(f"^{theme}$")).click()
+        page.wait_for_function(f"document.body.dataset.jpThemeName === {theme!r}")
+        page.wait_for_timeout(500)
+        assert ticket.evaluate(CONTRAST) >= 4.5, theme
+
+
+CONTRAST = """root => {
+  const light = c => { const v = c.map(x => (x /= 255) <= .03928 ? x / 12.92 : ((x + .055) / 1.055) ** 2.4);
+                       return .2126 * v[0] + .7152 * v[1] + .0722 * v[2]; };
+  const parse = text => text.match(/[\\d.]+/g).map(Number);
+  const ground = e => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor);
+                        if (c.length < 4 || c[3] > .5) return c.slice(0, 3); } return [255, 255, 255]; };
+  let least = 99;
+  const texts = ".kfut-summary, .kfut-value, .kfut-number label, .kfut-heading, .kfut-level .kfut-price";
+  for (const e of root.querySelectorAll(texts)) {
+    if (!e.offsetParent || !e.textContent.trim()) continue;
+    const [a, b] = [light(parse(getComputedStyle(e).color).slice(0, 3)), light(ground(e))].sort((x, y) => y - x);
+    least = Math.min(least, (a + .05) / (b + .05));
+  }
+  return least;
+}"""
+
+
+# ---- with a notebook of their own ----------------------------------------------------------------------------------
+
+
+def test_a_click_that_waited_behind_a_busy_kernel_is_refused(lab: Lab, browser: Browser, exchange: PaperServer) -> None:
+    lab.write_notebook("busy.ipynb", cell(exchange, lifetime=3, panels=False))
+    exchange.exchange.cancel_all(exchange.exchange.accounts["empty"])
+    with new_page(browser) as page:
+        run_notebook(page, lab, "busy.ipynb")
+        ticket = page.locator(".kfut-ticket")
+        ticket.locator(".kfut-level").first.wait_for()
+        state_order(ticket, exchange, "limit", size="0.07")
+        ready = review(ticket)
+        kernel = int((lab.folder / "kernel.pid").read_text())
+        os.kill(kernel, signal.SIGSTOP)  # nothing keeps a kernel from reading clicks as surely as this
+        ready.click()
+        time.sleep(3.5)
+        os.kill(kernel, signal.SIGCONT)
+        ticket.get_by_text("The review is too old").wait_for()
+        assert orders(exchange) == []
+
+
+def test_live_sends_only_armed(lab: Lab, browser: Browser, exchange: PaperServer) -> None:
+    lab.write_notebook("live.ipynb", cell(exchange, env="live", panels=False))
+    exchange.exchange.cancel_all(exchange.exchange.accounts["empty"])
+    with new_page(browser) as page:
+        run_notebook(page, lab, "live.ipynb")
+        ticket = page.locator(".kfut-ticket")
+        ticket.get_by_text("LIVE · real money").wait_for()
+        ticket.locator(".kfut-level").first.wait_for()
+        state_order(ticket, exchange, "limit", size="0.08")
+        review(ticket).click()
+        ticket.get_by_text("The ticket is not armed").wait_for()
+        assert orders(exchange) == []
+        ticket.get_by_placeholder("type LIVE to arm").fill("LIVE")
+        ticket.get_by_role("button", name="Arm", exact=True).click()
+        ticket.get_by_text("ARMED for").wait_for()
+        review(ticket).click()
+        until(lambda: [order.size for order in orders(exchange)] == [0.08])
+
+
+def test_a_restarted_kernel_finds_what_its_former_self_left_open(
+    lab: Lab, browser: Browser, exchange: PaperServer
+) -> None:
+    lab.write_notebook("restart.ipynb", cell(exchange, env="live", panels=True))
+    exchange.exchange.cancel_all(exchange.exchange.accounts["empty"])
+    with new_page(browser, height=1500) as page:
+        run_notebook(page, lab, "restart.ipynb")
+        ticket = page.locator(".kfut-ticket")
+        ticket.locator(".kfut-level").first.wait_for()
+        ticket.get_by_placeholder("type LIVE to arm").fill("LIVE")
+        ticket.get_by_role("button", name="Arm", exact=True).click()
+        state_order(ticket, exchange, "limit", size="0.09")
+        ready = review(ticket)
+        # The order arrives, its answer is held back, and the kernel is killed while it waits.
+        exchange.faults.plan("POST sendorder", "delay-after", seconds=20)
+        ready.click()
+        until(lambda: [order.size for order in orders(exchange)] == [0.09])
+        os.kill(int((lab.folder / "kernel.pid").read_text()), signal.SIGKILL)
+        exchange.faults.clear()
+        until(lambda: (lab.folder / "kernel.pid").exists())
+        page.reload()
+        page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for()
+        page.get_by_text("(ipykernel) | Idle").wait_for()
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.locator("[data-command='runmenu:run-all']").click()
+        page.get_by_text(re.compile("left by a former session, now known: place .*: placed")).wait_for()
+        assert [order.size for order in orders(exchange)] == [0.09]
+
+
+def test_in_notebook_7(lab: Lab, browser: Browser, exchange: PaperServer) -> None:
+    lab.write_notebook("seven.ipynb", cell(exchange))
+    exchange.exchange.cancel_all(exchange.exchange.accounts["empty"])
+    with new_page(browser, height=1500) as page:
+        page.goto(lab.url("notebooks/seven.ipynb"))
+        page.locator(".jp-Notebook .jp-Cell").first.wait_for()
+        page.get_by_text("Python 3 (ipykernel)").first.wait_for()
+        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.locator("[data-command='runmenu:run-all']").click()
+        ticket = page.locator(".kfut-ticket")
+        ticket.locator(".kfut-level").first.wait_for()
+        state_order(ticket, exchange, "limit", size="0.02")
+        review(ticket).evaluate("button => { button.click(); button.click(); }")
+        ticket.get_by_text("Click refused").wait_for()
+        until(lambda: [order.size for order in orders(exchange)] == [0.02])
+        ticket.get_by_role("button", name=re.compile("^Cancel")).first.wait_for()

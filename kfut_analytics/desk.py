@@ -264,9 +264,10 @@ class Desk:
                 raise
         else:
             if self._is_clear(intent, result):
-                return result
+                told: Result = self._with_fee(intent, result)
+                return told
             outcome = self._doubt(intent, result.message)
-        answer: Result = _result(intent, outcome, kind)
+        answer: Result = self._with_fee(intent, _result(intent, outcome, kind))
         return answer
 
     def _is_clear(self, intent: Intent, result: InstructionResult) -> bool:
@@ -275,6 +276,20 @@ class Desk:
             return False
         self.journal.close(intent, _outcome_of(result), "answered")
         return True
+
+    def _with_fee(self, intent: Intent, result: InstructionResult) -> Any:
+        """A fill with what it has cost, where the exchange says so at once; it is known later in any case."""
+        if not isinstance(result, OrderResult) or not result.filled_size > 0:
+            return result
+        try:
+            fee = self._venue.fee_of(result.order_id, intent.symbol, intent.sent_time - pd.Timedelta(seconds=30))
+        except VenueError as error:
+            _log.info("the fee of %s could not be read: %s", _name(intent), error)
+            return result
+        if math.isnan(fee):
+            return result
+        self.journal.note_fee(intent, fee)
+        return replace(result, fee=fee)
 
     def _after(self, intent: Intent, error: Exception) -> Outcome:
         """What is known of an intent after an error; ``not_sent`` where it proves that nothing was taken."""
@@ -335,7 +350,7 @@ class Desk:
             # First whatever the answer says, then the search for what it does not say.
             clear = [self._is_clear(*each) for each in zip(intents, results, strict=True)]
             return [
-                result if told else _result(intent, self._doubt(intent, result.message), kind)
+                self._with_fee(intent, result if told else _result(intent, self._doubt(intent, result.message), kind))
                 for intent, result, kind, told in zip(intents, results, kinds, clear, strict=True)
             ]
 

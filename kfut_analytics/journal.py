@@ -260,6 +260,11 @@ class Journal:
                 self._note(intent.number, step, outcome.status, now)
         return bool(changed)
 
+    def note_fee(self, intent: Intent, fee: float) -> None:
+        """Write what the fills of an order that is closed have cost."""
+        with self._transaction():
+            self._connection.execute("UPDATE intents SET fee = ? WHERE number = ?", (fee, intent.number))
+
     def outcome(self, intent: Intent) -> Outcome | None:
         """What became of an intent; None as long as it is open."""
         row = self._row(intent.number)

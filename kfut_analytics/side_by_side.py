@@ -96,7 +96,7 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
     Exception
         The failure of the first call that failed, when all have ended. Only an interruption does not wait for them.
     """
-    pool = ThreadPoolExecutor(len(calls), thread_name_prefix="kfut-fetch")
+    pool = ThreadPoolExecutor(1 if _one_by_one else len(calls), thread_name_prefix="kfut-fetch")
     try:
         running = [pool.submit(call) for call in calls]
         while wait(running, timeout=_MOMENT).not_done:

@@ -230,6 +230,10 @@ class Venue(Protocol):
         """Cancel all orders, or those of one contract."""
         ...
 
+    def fee_of(self, order_id: str, symbol: str, since: pd.Timestamp) -> float:
+        """What an order's fills have cost so far, in the contract's currency; NaN where it is not known at once."""
+        ...
+
     def cancel_all_after(self, timeout: int) -> pd.Timestamp | None:
         """Let the exchange cancel all orders after so many seconds unless it is asked again; 0 ends that.
 

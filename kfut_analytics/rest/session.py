@@ -38,7 +38,7 @@ from ..errors import (
 from ..settings import is_loopback
 from .budget import Budget, OnWait, shared_budget
 from .clock import ExchangeClock
-from .endpoints import Operation, Placement, cost
+from .endpoints import Operation, Placement, Pool, cost
 from .retry import luck, retry_delay
 from .signing import Signer, encode
 
@@ -387,6 +387,10 @@ class RestSession:
         if words or status >= 400 or body.get("result") == "error":
             raise _exchange_error(where, words, status, safe)
         return body
+
+    def tokens(self, pool: Pool) -> int:
+        """Tokens of a pool that could be spent now."""
+        return self._budget.pools[pool].available
 
     def close(self) -> None:
         """Close the connections."""

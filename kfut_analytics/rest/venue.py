@@ -18,13 +18,16 @@ from ..times import epoch_s
 from ..venue import Instruction, InstructionResult
 from . import analytics, decode, endpoints, history, order_events, order_params, paging
 from .clock import ExchangeClock
-from .progress import Progress
+from .progress import Progress, quiet
 from .session import RestSession
 from .walks import Walks
 
 _log = logging.getLogger("kfut_analytics.rest")
 
 Walk = Callable[[Progress], paging.Pages]
+
+_TOKENS_LEFT = 30
+"""Tokens of the history that a question of convenience leaves for others."""
 
 ANSWER_WITHIN = 10.0
 """Seconds that an order, a change or a cancellation waits for its whole answer."""
@@ -393,6 +396,15 @@ class RestVenue(Walks):
         """Cancel all orders, or those of one contract, once."""
         params = {"symbol": None if symbol is None else self._wire(symbol)}
         return order_events.cancel_all_result(self._command(endpoints.CANCEL_ALL, params))
+
+    def fee_of(self, order_id: str, symbol: str, since: pd.Timestamp) -> float:
+        """What an order's fills have cost so far; NaN where the history has nothing yet, or no tokens left."""
+        if self._session.tokens("history") < _TOKENS_LEFT:
+            return float("nan")
+        with quiet():
+            executions = self.executions(symbol, since, None)
+        mine = executions[executions["order_id"] == order_id]
+        return float("nan") if mine.empty else float(mine["fee"].sum(min_count=len(mine)))
 
     def cancel_all_after(self, timeout: int) -> pd.Timestamp | None:
         """Set, renew or (with 0) end the exchange's own switch; the time at which it will cancel all orders."""

@@ -138,6 +138,8 @@ def outcome(order: Order, result: OrderResult, time: pd.Timestamp) -> str:
     if result.filled_size:
         price = "n/a" if math.isnan(result.average_price) else f"{result.average_price:,.10g}"
         rows += [("Filled", f"{_number(result.filled_size)} contracts"), ("Average price", price)]
+    if not math.isnan(result.fee):
+        rows += [("Fee", f"{result.fee:,.10g}")]
     rows += [("Exchange's word", result.reason)] if result.reason else []
     rows += [("Answered", f"{time:%H:%M:%S} UTC")]
     return message(tone, f"{title}: {summary(order)}", result.message, lines(rows))

@@ -40,13 +40,9 @@ function render({ model, el }) {
     return made;
   }
 
-  let sending;
-  input.addEventListener("input", () => {
-    clearTimeout(sending);
-    sending = setTimeout(flush, 60);
-  });
+  // At once, key by key: whoever clicks on Review a moment later means what stands here. The kernel waits for a pause.
+  input.addEventListener("input", flush);
   input.addEventListener("change", flush);
-  input.addEventListener("blur", flush); // whoever clicks on Review means what stands here now
   input.addEventListener("keydown", (event) => {
     const step = { ArrowUp: 1, ArrowDown: -1, PageUp: 10, PageDown: -10 }[event.key];
     // JupyterLab has shortcuts of its own; what is typed into a field is meant for it.
@@ -62,7 +58,6 @@ function render({ model, el }) {
   });
 
   function flush() {
-    clearTimeout(sending);
     if (model.get("value") === input.value) return;
     model.set("value", input.value);
     model.save_changes();
@@ -103,7 +98,6 @@ function render({ model, el }) {
     act();
     model.on(`change:${name}`, act);
   }
-  return () => clearTimeout(sending);
 }
 
 export default { render };

@@ -102,7 +102,12 @@ def choose(ticket: Locator, kind: str) -> None:
 
 
 def review(ticket: Locator) -> Locator:
-    """Review the order; the Send button that came of it."""
+    """Review the order; the Send button that came of it.
+
+    A moment after the fields, as a person does: JupyterLab may let the first message of one widget wait for a subshell
+    while that of another passes it. What was reviewed then would not be what the fields say, and could not be sent.
+    """
+    ticket.page.wait_for_timeout(300)
     ticket.get_by_role("button", name="Review", exact=True).click()
     ready = ticket.get_by_role("button", name=re.compile("^Send.*: "))
     until(ready.is_visible, told=ticket.inner_text)
@@ -178,7 +183,7 @@ def test_an_order_that_never_rests_is_filled(kind: str, ticket: Locator, exchang
 
 def test_a_post_only_order_and_a_problem_beside_its_field(ticket: Locator, exchange: PaperServer) -> None:
     state_order(ticket, exchange, "limit", size="0.00001")
-    ticket.get_by_text("is not a multiple of the size step").wait_for()
+    ticket.get_by_text("is not a multiple of the size step").first.wait_for()
     ticket.get_by_role("button", name="Use 0.0001").click()
     until(lambda: number(ticket, "Size").input_value() == "0.0001")
     ticket.get_by_label("Post-only").check()

@@ -24,7 +24,8 @@ function render({ model, el }) {
   problem.setAttribute("role", "status");
   input.setAttribute("aria-describedby", problem.id);
 
-  const say = (content) => model.send(content);
+  // With what is typed: changes of state may still wait for the kernel while this overtakes them.
+  const say = (content) => model.send({ ...content, typed: input.value });
   const down = button("−", () => say({ step: -1 }));
   const up = button("+", () => say({ step: 1 }));
   line.append(down, input, up, unit);

@@ -54,6 +54,8 @@ class NumberField(anywidget.AnyWidget):
         self.problem = [text, "" if suggestion is None else str(suggestion)]
 
     def _on_message(self, _widget: object, content: dict[str, Any], _buffers: object) -> None:
+        if isinstance(typed := content.get("typed"), str):
+            self.value = typed
         if isinstance(taken := content.get("take"), str):
             self.value = taken
         for what, act in self._listeners.items():

@@ -59,6 +59,8 @@ class Client(HistoryCalls, OrderCalls):
     archive, path, home
         Whether history is read from the archive first where there is one; its folder, and that of everything that is
         kept, where they are not the usual ones.
+    scratch
+        Where the archive of an account lies that does not outlive this process.
     on_close
         Called with the client when it is closed.
     """
@@ -76,6 +78,7 @@ class Client(HistoryCalls, OrderCalls):
         archive: bool = True,
         path: str | os.PathLike[str] | None = None,
         home: str | os.PathLike[str] | None = None,
+        scratch: Callable[[], Path] | None = None,
         on_close: Callable[[Client], None] | None = None,
     ) -> None:
         self._venue = venue
@@ -87,7 +90,7 @@ class Client(HistoryCalls, OrderCalls):
         self._rules = Rules(venue)
         self._open_journal = open_journal
         self._on_close = on_close
-        self._remember(archive, path, home)
+        self._remember(archive, path, home, scratch)
         self._closed = False
 
     # ---- market data -------------------------------------------------------------------------------------------

@@ -45,10 +45,15 @@ class HistoryCalls:
     env: str
 
     def _remember(
-        self, archive: bool, path: str | os.PathLike[str] | None, home: str | os.PathLike[str] | None
+        self,
+        archive: bool,
+        path: str | os.PathLike[str] | None,
+        home: str | os.PathLike[str] | None,
+        scratch: Callable[[], Path] | None,
     ) -> None:
         """Note which archive is meant; nothing is looked for yet."""
         self._archive_home = home
+        self._archive_scratch = scratch
         self.use_archive = archive
         self._archive_path = None if path is None else Path(path).expanduser()
         self._archive: Archive | None = None
@@ -61,7 +66,7 @@ class HistoryCalls:
         """The archive of this account, also where there is none yet: `sync` makes it.
 
         Its folder is one per account and environment in the user's data folder (or that of ``KFUT_HOME``), or the
-        ``path`` that the client was opened with.
+        ``path`` that the client was opened with. That of a paper account in memory goes with the process.
 
         Raises
         ------
@@ -72,10 +77,13 @@ class HistoryCalls:
 
         with self._archive_lock:
             if self._archive is None:
-                self._archive = Archive(self._archive_path or self._own_folder(), self._venue, env=self.env)
+                venue = None if self.env == "archive" else self._venue
+                self._archive = Archive(self._archive_path or self._own_folder(), venue, env=self.env)
             return self._archive
 
     def _own_folder(self) -> Path:
+        if self._archive_scratch is not None:
+            return self._archive_scratch() / "archive"
         try:
             return layout.own_folder(self.env, self._venue.identity(), self._archive_home)
         except DecodeError as error:
@@ -149,7 +157,9 @@ class HistoryCalls:
         """The archive that history is read from; None where there is none, or it is not wanted."""
         if not self.use_archive or not layout.consulted():
             return None
-        if self._archive is None and self._archive_path is None and not layout.of_env(self.env, self._archive_home):
+        # Whose account this is costs a request: it is asked only where there is an archive of somebody's.
+        somebody = self._archive_scratch is None and layout.of_env(self.env, self._archive_home)
+        if self._archive is None and self._archive_path is None and not somebody:
             return None
         try:
             archive = self.archive

@@ -209,6 +209,7 @@ def _embedded_client(
             open_journal=lambda: embedded.journal or _journal("paper", venue, options.get("home")),
             on_close=embedded.release,
             home=options.get("home"),
+            scratch=None if embedded.journal is None else lambda: embedded.scratch,
             **reading,
         )
         embedded.hold(client)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -37,6 +41,13 @@ class Embedded:
         self.connecting = 0
         # A client that is forgotten without being closed does not count.
         self._clients: WeakSet[Client] = WeakSet()
+
+    @cached_property
+    def scratch(self) -> Path:
+        """A folder for the archive of an account that lives as long as this process, and goes with it."""
+        folder = Path(tempfile.mkdtemp(prefix="kfut-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        return folder
 
     def hold(self, client: Client) -> None:
         """Stay open until a client is closed."""

@@ -201,7 +201,7 @@ class Venue(Protocol):
         ...
 
     def history_pages(
-        self, table: str, start: pd.Timestamp | None, end: pd.Timestamp | None, *, after: int = 0
+        self, table: str, start: pd.Timestamp | None, end: pd.Timestamp | None, *, known: int = 0
     ) -> Iterator[pd.DataFrame]:
         """Frames of one of the tables above, oldest first, numbers as `Decimal`; not of fills."""
         ...

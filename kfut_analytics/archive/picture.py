@@ -69,7 +69,7 @@ def take(store: Store, venue: Venue) -> list[str]:
         file = f"{name}-{number:05d}.parquet"
         rows = to_arrow(_TABLES[name], frame)
         manifest.put(folder / file, lambda path, rows=rows: pq.write_table(rows, path, compression="zstd"))  # type: ignore[misc]
-        tables[name] = {"file": file, "as_of": frame.attrs.get("as_of")}
+        tables[name] = {"file": file, "attrs": {k: v for k, v in frame.attrs.items() if k not in ("units", "env")}}
     account = {**asdict(balances.account), "time": iso(balances.account.time)}
     picture = {"time": micros(balances.account.time), "account": account, "tables": tables}
     store.update(lambda found: replace(found, picture=picture, number=number + 1))
@@ -104,7 +104,7 @@ def table(store: Store, name: str) -> pd.DataFrame:
             f"{path} is missing or damaged ({error}): a sync makes it anew, client.archive.repair() first"
         ) from error
     frame = to_frame(_TABLES[name], rows)
-    frame.attrs["as_of"] = entry["as_of"] or picture["account"]["time"]
+    frame.attrs |= {"as_of": picture["account"]["time"], **entry["attrs"]}
     return frame
 
 

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ..errors import InvalidRequestError, NotFoundError
+from ..errors import ConfigurationError, InvalidRequestError, NotFoundError
 from . import layout, picture
 from .manifest import File
 from .ranges import FOREVER, Spans, bounds, micros, stamp
@@ -167,16 +167,19 @@ class Sync:
         for start, end in self._missing(series, FOREVER if settled is None else settled):
             self._walk(series, start, end, settled)
 
-    def _walk(self, series: str, start: int, end: int, settled: int | None, *, after: int = 0) -> None:
+    def _walk(self, series: str, start: int, end: int, settled: int | None, *, known: int = 0) -> None:
         """Keep page after page of a span of time."""
         key = layout.kind_of(series).key
         begin, until = bounds((start, end))
         held = self._keys(series, start - _SLACK.get(series, 0))
         reached = start
-        pages = self._venue.history_pages(series, None if after else begin, until, after=after)
+        pages = self._venue.history_pages(series, None if known else begin, until, known=known)
         for number, page in enumerate(pages, 1):
             flat = page.reset_index()
             new = page[~flat[key].isin(held["key"]).to_numpy()]
+            if known:
+                self._must_agree(page, known)
+                new = new[new.index > known]
             upto = reached
             if len(page) and (last := page["time"].max()) is not pd.NaT:
                 limit = end if settled is None else min(end, settled)
@@ -210,9 +213,23 @@ class Sync:
         top = state.spans.end
         for start, end in self._missing(series, settled):
             # The newest entries follow those that are held by their numbers, which leaves no room for doubt.
-            after = state.newest_id if start == top and end == FOREVER else 0
-            self._walk(series, start, end, settled, after=after)
+            known = state.newest_id if start == top and end == FOREVER else 0
+            self._walk(series, start, end, settled, known=known)
         self._heal(settled)
+
+    def _must_agree(self, page: pd.DataFrame, known: int) -> None:
+        """Entries of a number are the same here and there: else this is the history of something else."""
+        if known not in page.index:
+            return
+        rows = self._store.table("account_log", where=lambda file: file.ids is not None and file.ids[1] >= known)
+        mine = to_frame(layout.kind_of("account_log").table, rows, exact=True).loc[known]
+        theirs = page.loc[known]
+        if any(mine[name] != theirs[name] for name in ("time", "info", "asset", "new_balance")):
+            raise ConfigurationError(
+                f"entry {known} of the account log in {self._store.folder} is another one than the exchange's: this is "
+                "the archive of another account, or of a paper exchange that has begun anew. Nothing was changed: give "
+                "another path"
+            )
 
     def _heal(self, settled: int) -> None:
         """Entry numbers that are missing between others are asked for once more, by their time."""

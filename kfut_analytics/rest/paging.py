@@ -92,27 +92,23 @@ def _new(page: list[Row], name: str, seen: set[str]) -> list[Row]:
     return found
 
 
-def account_log(
-    session: RestSession, span: Span, bar: Progress, *, exact: bool = False, after: int = 0, count: int = LOG_PAGE
-) -> Pages:
+def account_log(session: RestSession, span: Span, bar: Progress, *, exact: bool = False, known: int = 0) -> Pages:
     """Entries of the account log, oldest first, by entry number, until the exchange has no more.
 
     Parameters
     ----------
-    after
-        Entries up to this number are left out.
-    count
-        Size of the first page.
+    known
+        The entry to begin with, one that is known; few others are expected to follow it.
     """
     start, end = span
     query: dict[str, Any] = {
         "sort": "asc",
-        "count": count,
-        "from": after + 1 if after else None,
+        "count": LOG_PAGE_SMALL if known else LOG_PAGE,
+        "from": known or None,
         "since": None if start is None else epoch_ms(start) - 1,
         "before": None if end is None else epoch_ms(end) + 2,
     }
-    last = after
+    last = known - 1
     while True:
         body = session.request(endpoints.ACCOUNT_LOG, query, None, bar.waiting, exact=exact, reader=typed.ACCOUNT_LOG)
         whole = decode.rows(body, "logs")
@@ -121,6 +117,8 @@ def account_log(
         if not page:
             return
         yield page
+        if known and len(whole) < query["count"] <= LOG_PAGE_SMALL:
+            return  # such small pages are not capped
         last = max(ids)
         query["from"] = last + 1
         # The exchange may cap a page silently. After a short one the next question is a small one that costs a token

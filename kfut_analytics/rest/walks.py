@@ -25,7 +25,7 @@ class Walks:
     _session: RestSession
 
     def history_pages(
-        self, table: str, start: pd.Timestamp | None, end: pd.Timestamp | None, *, after: int = 0
+        self, table: str, start: pd.Timestamp | None, end: pd.Timestamp | None, *, known: int = 0
     ) -> Iterator[pd.DataFrame]:
         """Frames of ``account_log``, ``executions``, ``order_history``, … oldest first, numbers as `Decimal`.
 
@@ -35,20 +35,18 @@ class Walks:
             Its name.
         start, end
             Span of time; rows just outside of it may be among them.
-        after
-            Entries of the account log up to this number are left out; a few are expected then.
+        known
+            An entry of the account log, with which the pages begin; few others are expected to follow it.
         """
         with Progress(f"sync: {table.replace('_', ' ')}") as bar:
-            pages, bulk = self._pages(table, (start, end), after, bar)
+            pages, bulk = self._pages(table, (start, end), known, bar)
             for page in pages:
                 bar.add(len(page))
                 yield bulk.frame([page], exact=True)
 
-    def _pages(self, table: str, span: paging.Span, after: int, bar: Progress) -> tuple[paging.Pages, decode.Bulk]:
+    def _pages(self, table: str, span: paging.Span, known: int, bar: Progress) -> tuple[paging.Pages, decode.Bulk]:
         if table == "account_log":
-            count = paging.LOG_PAGE_SMALL if after else paging.LOG_PAGE
-            pages = paging.account_log(self._session, span, bar, exact=True, after=after, count=count)
-            return pages, decode.ACCOUNT_LOG
+            return paging.account_log(self._session, span, bar, exact=True, known=known), decode.ACCOUNT_LOG
         name, bulk = _EVENTS[table]
         return paging.events(self._session, endpoints.OPERATIONS[name], {}, {}, span, bar, exact=True), bulk
 

@@ -148,6 +148,33 @@ def test_an_entry_that_shows_late_is_found_by_its_number(
     same(client.archive.read("account_log"), plain.account_log().drop(index=1000).pipe(unstamped))
 
 
+def test_another_history_is_not_mixed_in(moving: PaperServer, open_client: Opener) -> None:
+    """A paper exchange that begins anew has the same account, and another history."""
+    client = open_client(moving)
+    client.sync()
+    store = client.archive._store
+    log = store.manifest.of("account_log")
+    before = client.archive.read("account_log")
+    other = before.copy()
+    other.loc[log.newest_id, "new_balance"] += 1
+    newest = [file for file in log.files if file.ids and file.ids[1] == log.newest_id]
+    rows = other.loc[newest[0].ids[0] : newest[0].ids[1]]  # type: ignore[index]
+    store.append("account_log", rows, (0, 0), instead_of=newest)
+    clock_of(moving).advance(60)
+    with pytest.raises(kfut.errors.ConfigurationError, match="is another one than the exchange's"):
+        client.sync()
+    assert len(client.archive.read("account_log")) == len(before)
+
+
+def test_an_account_in_memory_leaves_nothing_behind(own_home: Path) -> None:
+    with kfut.connect() as client:
+        client.sync(start="-3d")
+        assert client.archive.exists
+        assert not own_home.exists()
+        assert "archive until" in repr(client)
+        assert kfut.connect().archive.folder == client.archive.folder
+
+
 def test_what_was_never_asked_for_is_not_absent(moving: PaperServer, open_client: Opener) -> None:
     client = open_client(moving)
     for start, end in ((60, 50), (10, None)):

@@ -83,7 +83,7 @@ def test_what_is_not_there_is_said(both: tuple[kfut.Client, kfut.Client]) -> Non
     with pytest.raises(kfut.errors.ReadOnlyError):
         archived.place(kfut.Order("PF_XBTUSD", "buy", 1, limit_price=1))
     with pytest.raises(kfut.errors.ConfigurationError, match="opened with no exchange"):
-        kfut.Archive(archived.archive.folder).sync()
+        archived.sync()
     with pytest.raises(kfut.errors.NotFoundError, match="no contract 'PF_XBTUSDT'; did you mean PF_XBTUSD"):
         archived.candles("PF_XBTUSDT", "1h", start="-1d")
 

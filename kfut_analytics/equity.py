@@ -253,6 +253,38 @@ class Equity:
             },
         )
 
+    def holdings(self, time: TimeLike | None = None) -> pd.DataFrame:
+        """What the account held at a moment.
+
+        Parameters
+        ----------
+        time
+            When; by default at the end. Entries of that very moment count.
+
+        Returns
+        -------
+        DataFrame
+            kind (balance or position), account, asset (currency or contract), quantity (of a position signed),
+            entry_price: table ``holdings``. What was nothing is left out.
+
+        Raises
+        ------
+        ArgumentError
+            If the time is not within that of the equity.
+        """
+        moment = self.end if time is None else parse_time(time, name="time", now=self.end)
+        if not self.start <= moment <= self.end:
+            raise ArgumentError(
+                f"time={time!r} is not between {self.start:%Y-%m-%d %H:%M} and {self.end:%Y-%m-%d %H:%M} UTC"
+            )
+        when = np.array([moment.tz_localize(None)], dtype="datetime64[us]")
+        line = self._books.timeline
+        rows = [("balance", b.account, b.currency, float(b.amount.at(when)[0]), np.nan) for b in line.balances]
+        for one in line.positions:
+            entry = float(one.entry_price.at(when)[0])
+            rows.append(("position", one.account, one.contract, float(one.size.at(when)[0]), entry))
+        return self._rows(equity_tables.HOLDINGS, [row for row in rows if row[3]])
+
     # ---- days, months, returns -------------------------------------------------------------------------------------
 
     def returns(self, period: str = "1d", tz: str = "UTC") -> pd.Series[float]:
@@ -438,7 +470,8 @@ class Equity:
 
     def _rows(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
         names = [column.name for column in table.columns]
-        return self._told(table.frame(dict(zip(names, zip(*rows, strict=True), strict=True))))
+        columns = zip(*rows, strict=True) if rows else [()] * len(names)
+        return self._told(table.frame(dict(zip(names, columns, strict=True))))
 
     def _told(self, frame: pd.DataFrame) -> pd.DataFrame:
         """A frame that says in what currency its amounts are and where it comes from."""

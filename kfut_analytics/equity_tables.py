@@ -54,6 +54,17 @@ amount | float | currency | its value then; of a position, its open P&L
     index="time",
 )
 
+HOLDINGS = Table(
+    "holdings",
+    columns_of("""
+kind | str | | balance or position
+account | str | | wallet
+asset | str | | currency, or contract of a position
+quantity | float | asset | held; of a position the signed size in contracts
+entry_price | float | quote currency | average entry price of a position; missing where the log does not tell
+"""),
+)
+
 EQUITY_SUMMARY = Table(
     "equity_summary",
     columns_of("""
@@ -100,5 +111,5 @@ days_to_trough | float | days | from peak to trough
 """),
 )
 
-TABLES = (EQUITY, EQUITY_PERIODS, EQUITY_FLOWS, EQUITY_SUMMARY, EQUITY_BRIDGE, EQUITY_CHECK, DRAWDOWNS)
+TABLES = (EQUITY, EQUITY_PERIODS, EQUITY_FLOWS, HOLDINGS, EQUITY_SUMMARY, EQUITY_BRIDGE, EQUITY_CHECK, DRAWDOWNS)
 """All of them."""

@@ -34,10 +34,11 @@ DEFINITIONS = {
     "Entry": "average entry price, by the exchange.",
     "Mark": "mark price, by which the exchange values positions.",
     "Unrealised P&L": "what closing at the mark price would realise, without fees and funding.",
+    "Unrealised P&L, flex": "open P&L of the multi-collateral wallet at mark prices, by the exchange.",
     "Unrealised funding": "funding accrued since the last settlement and not yet booked; negative will be paid.",
     "Share of equity": "initial margin of the position alone divided by equity of its wallet.",
     "Liquidation price": "estimate: mark price at which this market alone would bring the equity of what stands "
-    "together with the position to its maintenance margin; none where no price does.",
+    "together with the position to its maintenance margin; none where no price of this market does.",
     "Distance": "from the mark price to the liquidation price, a part of the mark price.",
     "Market distance": "estimate: the move of the whole market, coins held as collateral included, at which the "
     "position would be liquidated; none where no move does.",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import matplotlib as mpl
+from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
 from ..plots.style import THEMES, Theme
@@ -16,10 +18,26 @@ DPI = 144
 """Of PNG: twice what a screen shows."""
 
 
+_LONG = re.compile(r"\d+\.\d{3,}")
+"""Numbers with more decimals than anyone sees: a hundredth of a point is enough."""
+
+_PATTERN = re.compile(r"<pattern.*?</pattern>", flags=re.DOTALL)
+_FINE = re.compile(r"\d+\.\d{2}")
+"""Hatches are made of thousands of numbers, and a tenth is enough for them."""
+
+_HATCHED = re.compile(r'(<rect [^>]*fill="(#[0-9a-f]{6})")(/>\s*<path [^>]*stroke: \2)')
+"""Hatches in the colour of what they lie on, which is translucent then; SVG would show it solid."""
+
+
 def drawn(chart: Chart) -> Figure:
     """The drawing on a figure of its own, in the light theme."""
     figure = Figure(figsize=(WIDTH, chart.height), layout="constrained")
     chart.draw(figure)
+    # Laid out here and once: saving a figure that has a layout engine draws everything twice.
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.execute(figure)
+    figure.set_layout_engine("none")
     return figure
 
 
@@ -32,8 +50,11 @@ def svg(chart: Chart) -> str:
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r'<g id="[^"]*">', "<g>", text)
+    text = re.sub(r'<g id="[^"]*"(/?)>', r"<g\1>", text)
     text = re.sub(r' xmlns(:\w+)?="[^"]*"', "", text)
+    text = _LONG.sub(lambda found: f"{float(found.group()):.2f}", text)
+    text = _PATTERN.sub(lambda found: _FINE.sub(lambda one: f"{float(one.group()):.1f}", found.group()), text)
+    text = _HATCHED.sub(r'\1 fill-opacity="0.25"\3', text)
     for key, colour in properties(THEMES["light"]).items():
         text = text.replace(colour, f"var({key})")
     return text
@@ -54,9 +75,10 @@ def png(chart: Chart) -> bytes:
     return buffer.getvalue()
 
 
-def pdf(chart: Chart) -> bytes:
-    """A PDF of one page, with text as text."""
+def pdf(charts: Sequence[Chart]) -> bytes:
+    """A PDF with a page for each drawing, text as text; they share their fonts."""
     buffer = io.BytesIO()
-    with mpl.rc_context({"pdf.fonttype": 42}):
-        drawn(chart).savefig(buffer, format="pdf", transparent=True, metadata={"CreationDate": None})
+    with mpl.rc_context({"pdf.fonttype": 42}), PdfPages(buffer, metadata={"CreationDate": None}) as pages:
+        for chart in charts:
+            pages.savefig(drawn(chart), transparent=True)
     return buffer.getvalue()

@@ -60,8 +60,8 @@ class Value:
 
     @property
     def negative(self) -> bool:
-        """Whether it is shown as a number below zero."""
-        return self.numeric and self.text.startswith("\N{MINUS SIGN}")
+        """Whether it is shown as a loss: an amount or a return below zero."""
+        return self.unit not in _NO_LOSS and self.text.startswith("\N{MINUS SIGN}")
 
     @property
     def text(self) -> str:
@@ -81,7 +81,8 @@ class Value:
         return f"{self.text} {self.unit}" if not self.missing and self.unit not in _UNITS else self.text
 
 
-_UNITS = (*WORDS, "fraction", "return", "rate", "number", "days", "count", "price", "size")
+_NO_LOSS = (*WORDS, "fraction", "rate", "number", "days", "count", "price", "size")
+_UNITS = (*_NO_LOSS, "return")
 """Units that are no currency."""
 
 
@@ -176,7 +177,11 @@ class Table:
     @property
     def numeric(self) -> list[bool]:
         """Whether each column holds numbers."""
-        return [self.rows[0][place].numeric if self.rows else False for place in range(len(self.heads))]
+        return [any(row[place].numeric for row in self.rows) for place in range(len(self.heads))]
+
+    def after_number(self, column: int) -> bool:
+        """Whether a column holds text and the one before numbers, so that the two would touch."""
+        return column > 0 and self.numeric[column - 1] and not self.numeric[column]
 
     @property
     def shown(self) -> list[list[Value]]:

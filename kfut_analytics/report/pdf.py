@@ -22,7 +22,6 @@ from reportlab.platypus import (
     CondPageBreak,
     Flowable,
     Frame,
-    KeepTogether,
     LongTable,
     PageTemplate,
     Paragraph,
@@ -44,6 +43,7 @@ _LOSS, _HEAD = HexColor(_THEME.live), HexColor("#eef1f4")
 
 _SIDE, _TOP, _BOTTOM = 14 * mm, 20 * mm, 16 * mm
 _ROOM = A4[0] - 2 * _SIDE
+_LEAST = 60 * mm  # a section does not begin below
 _LARGEST, _SMALLEST = 7.5, 4.5  # points of a table's text
 
 
@@ -110,16 +110,10 @@ def _cover(report: Report) -> list[Flowable]:
 
 
 def _section(section: Section, slots: list[_Slot]) -> Iterator[Flowable]:
-    yield CondPageBreak(60 * mm)
-    head: list[Flowable] = [Paragraph(escape(section.title), _style(13, font=_BOLD, spaceBefore=10, spaceAfter=5))]
+    yield CondPageBreak(_LEAST)
+    yield Paragraph(escape(section.title), _style(13, font=_BOLD, spaceBefore=10, spaceAfter=5, keepWithNext=1))
     for part in section.parts:
-        flowables = list(_part(part, slots))
-        # A heading stands on the page of what it heads.
-        first = [*head, *flowables[:1]]
-        yield KeepTogether(first) if not isinstance(flowables[0], LongTable) else first[0]
-        yield from flowables[1:] if not isinstance(flowables[0], LongTable) else [*first[1:], *flowables[1:]]
-        head = []
-    yield from head
+        yield from _part(part, slots)
 
 
 def _part(part: Part, slots: list[_Slot]) -> Iterator[Flowable]:
@@ -128,21 +122,23 @@ def _part(part: Part, slots: list[_Slot]) -> Iterator[Flowable]:
             slots.append(_Slot(part))
             yield slots[-1]
         case Figures(figures=figures, title=title):
-            yield KeepTogether([*_title(title), _tiles(figures)])
+            yield from _title(title)
+            yield _tiles(figures)
             yield Spacer(0, 3 * mm)
         case Table():
             yield from _table(part)
         case Note(text=text):
             yield Paragraph(escape(text), _style(8, colour=_MUTED, spaceBefore=2, spaceAfter=4))
         case Notes(texts=texts, title=title):
-            lines = [Paragraph(escape(text), _style(8, spaceAfter=2, leftIndent=9), bulletText="•") for text in texts]
-            yield KeepTogether([*_title(title), *lines])
+            yield from _title(title)
+            for line in texts:
+                yield Paragraph(escape(line), _style(8, spaceAfter=2, leftIndent=9), bulletText="•")
         case Terms(terms=terms):
             yield _terms(terms)
 
 
 def _title(text: str) -> list[Flowable]:
-    return [Paragraph(escape(text), _style(9, font=_BOLD, spaceBefore=6, spaceAfter=3))] if text else []
+    return [Paragraph(escape(text), _style(9, font=_BOLD, spaceBefore=6, spaceAfter=3, keepWithNext=1))] if text else []
 
 
 def _tiles(figures: list[Figure]) -> LongTable:
@@ -183,6 +179,8 @@ def _table(table: Table) -> Iterator[Flowable]:
         ("TOPPADDING", (0, 0), (-1, -1), 1.6), ("BOTTOMPADDING", (0, 0), (-1, -1), 2.2),
     ]  # fmt: skip
     look += [("ALIGN", (column, 1), (column, -1), "RIGHT") for column, numeric in enumerate(table.numeric) if numeric]
+    # Text that follows numbers, which end where it begins.
+    look += [("LEFTPADDING", (c, 0), (c, -1), 8) for c in range(1, len(table.heads)) if table.after_number(c)]
     for place, row in enumerate(table.shown, start=1):
         look += [("TEXTCOLOR", (c, place), (c, place), _LOSS) for c, value in enumerate(row) if value.negative]
     look += [("FONT", (0, place + 1), (-1, place + 1), _BOLD, size) for place in table.strong if place < len(texts)]
@@ -200,7 +198,7 @@ def _fitted(table: Table, texts: list[list[str]]) -> tuple[float, list[float]]:
             max(
                 *(stringWidth(word, _BOLD, size) for word in head.split()),
                 *(stringWidth(row[column], _BOLD, size) for row in texts),
-            ) + 7
+            ) + (13 if table.after_number(column) else 7)
             for column, head in enumerate(table.heads)
         ]  # fmt: skip
         if sum(widths) <= _ROOM or size <= _SMALLEST:
@@ -248,8 +246,8 @@ class _Slot(Flowable):
 def _with_charts(pages: bytes, slots: list[_Slot]) -> bytes:
     """The document with its charts as matplotlib draws them: lines and text, no pixels."""
     writer = PdfWriter(clone_from=io.BytesIO(pages))
-    for slot in slots:
-        picture = PdfReader(io.BytesIO(drawing.pdf(slot.chart))).pages[0]
+    pictures = PdfReader(io.BytesIO(drawing.pdf([slot.chart for slot in slots]))).pages if slots else []
+    for slot, picture in zip(slots, pictures, strict=True):
         move = Transformation().scale(slot.scale).translate(*slot.place)
         writer.pages[slot.page].merge_transformed_page(picture, move)
     for page in writer.pages:

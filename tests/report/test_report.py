@@ -1,348 +1,415 @@
-"""The report: figures equal those of `pnl` and `margin`, nothing is loaded from elsewhere, everything is escaped."""
+"""The report: its figures are those of `pnl`, `margin` and `equity`, and what is not there is said."""
 
 from __future__ import annotations
 
 import os
-import re
-from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
 import kfut_analytics as kfut
-from kfut_analytics import schema
-from kfut_analytics.account import Account, Balances
-from kfut_analytics.errors import ArgumentError
-from kfut_analytics.pnl import amount
-from kfut_analytics.report import build, render, report
-from kfut_analytics.report.data import mask
-from kfut_analytics.report.tables import DAYS_SHOWN
+from kfut_analytics.errors import ArgumentError, UnavailableError, VenueError
+from kfut_analytics.report import COMPARISON, SECTIONS, build, render, report
+from kfut_analytics.report.build import mask
+from kfut_analytics.report.model import Note, Value
+from kfut_analytics.report.sources import Once
 
-AS_OF = pd.Timestamp("2026-11-22T08:00:00Z")
-VOID = {"meta", "br", "hr", "link", "img", "input", "path", "use", "rect", "line", "polygon", "polyline", "circle"}
+from .accounts import NOW, account
+from .reading import Page
 
-
-class Page(HTMLParser):
-    """The page as what a reader sees of it: tables by id, text by id, every attribute."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tables: dict[str, list[list[str]]] = {}
-        self.texts: dict[str, str] = {}
-        self.attributes: list[tuple[str, str, str]] = []
-        self.tags: list[str] = []
-        self.ids: list[str] = []
-        self._open: list[tuple[str, str]] = []
-        self._row: list[str] | None = None
-        self.feed(text)
-        self.close()
-        assert not self._open, f"unclosed: {self._open}"
-
-    def handle_starttag(self, tag, attrs):
-        named = dict(attrs)
-        self.tags.append(tag)
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-        if "id" in named:
-            self.ids.append(named["id"])
-        if tag == "table":
-            self.tables[named["id"]] = []
-        if tag == "tr":
-            self._row = []
-        if tag in ("td", "th"):
-            self._row.append("")
-        if tag not in VOID:
-            self._open.append((tag, named.get("id", "")))
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-        self.ids += [value for name, value in attrs if name == "id"]
-
-    def handle_endtag(self, tag):
-        if tag in VOID:
-            return
-        opened, _ = self._open.pop()
-        assert opened == tag, f"{tag} closes {opened}"
-        if tag == "tr":
-            table = next(name for kind, name in reversed(self._open) if kind == "table")
-            self.tables[table].append(self._row)
-            self._row = None
-
-    def handle_data(self, data):
-        if self._row:
-            self._row[-1] += data
-        for _, name in self._open:
-            if name:
-                self.texts[name] = self.texts.get(name, "") + data
-
-    def rows(self, table: str) -> list[dict[str, str]]:
-        head, *body = self.tables[table]
-        return [dict(zip(head, row, strict=True)) for row in body]
-
-
-def log(days: int = 12, contract: str = "PF_XBTUSD") -> pd.DataFrame:
-    """A closing trade a day with P&L 10, -20, 30, …, fee 1; funding -2 a day; a deposit first."""
-    rows, balance = [], 1_000.0
-
-    def entry(info, change, time, **fields):
-        nonlocal balance
-        balance, old = balance + change, balance
-        rows.append({"id": len(rows) + 1, "time": time, "info": info, "account": "flex", "asset": "USD",
-                     "old_balance": old, "new_balance": balance, "change": change} | fields)  # fmt: skip
-
-    for day in range(days):
-        time = AS_OF - pd.Timedelta(days=days - day)
-        if day == 0:
-            entry("cross-exchange transfer", 500.0, time)
-        gross = 10.0 * (day + 1) * (-1) ** day
-        rows.append({"id": len(rows) + 1, "time": time, "info": "futures trade", "account": "flex", "asset": contract,
-                     "contract": contract, "old_balance": days - day, "new_balance": days - day - 1, "change": -1.0,
-                     "trade_price": 100.0, "old_entry_price": 100.0 - gross, "new_entry_price": 100.0})  # fmt: skip
-        entry("futures trade", gross - 1, time, contract=contract, realized_pnl=gross, fee=1.0, realized_funding=0.0)
-        entry("funding rate change", -2.0, time, contract=contract, realized_funding=-2.0, fee=0.0)
-    names = {name for row in rows for name in row}
-    return schema.ACCOUNT_LOG.frame({name: [row.get(name) for row in rows] for name in names})
-
-
-def client(**changes):
-    """A client of one long position, one order and the log above."""
-    account = Account(
-        env="live", time=AS_OF, balance_value=1_000.0, portfolio_value=1_100.0, collateral_value=1_000.0,
-        unrealized_pnl=100.0, unrealized_funding=0.0, total_unrealized=100.0, total_unrealized_as_margin=100.0,
-        margin_equity=1_100.0, initial_margin=120.0, initial_margin_with_orders=130.0, maintenance_margin=60.0,
-        available_margin=970.0,
-    )  # fmt: skip
-    frames = {
-        "account_log": log(),
-        "accounts": schema.ACCOUNTS.frame(
-            {"account": ["flex", "cash"], "type": ["", ""], "currency": ["USD", "EUR"], "quantity": [1_000.0, 0.0],
-             "value_usd": [1_000.0, 0.0], "collateral_usd": [1_000.0, 0.0], "available": [970.0, 0.0]}
-        ),
-        "wallets": schema.WALLETS.frame({}),
-        "positions": schema.POSITIONS.frame(
-            {"symbol": ["PF_XBTUSD"], "side": ["long"], "size": [0.1], "signed_size": [0.1], "entry_price": [59_000.0],
-             "mark_price": [60_000.0], "notional": [6_000.0], "unrealized_pnl": [100.0], "pnl_currency": ["USD"],
-             "margin_mode": ["cross"]}
-        ),
-        "open_orders": schema.OPEN_ORDERS.frame(
-            {"order_id": ["a"], "symbol": ["PF_XBTUSD"], "side": ["sell"], "order_type": ["lmt"],
-             "limit_price": [65_000.0], "size": [0.1], "filled_size": [0.0], "reduce_only": [True],
-             "received_time": [AS_OF]}
-        ),
-        "margin_tiers": schema.MARGIN_TIERS.frame(
-            {"symbol": ["PF_XBTUSD"], "schedule": ["professional"], "threshold": [0.0], "unit": ["quote"],
-             "initial_margin": [0.02], "maintenance_margin": [0.01]}
-        ),
-    } | changes  # fmt: skip
-    starts: list[object] = []
-    made = SimpleNamespace(env="live", account_name="f92fc7de-2fce-4265-b806-4f3c1efb37ee", starts=starts)
-    made.account = lambda: frames.get("account", account)
-    made.account_log = lambda start=None: starts.append(start) or frames["account_log"]
-    made.balances = lambda: Balances(made.account(), frames["accounts"], frames["wallets"])
-    for name in ("accounts", "positions", "open_orders", "margin_tiers"):
-        setattr(made, name, lambda name=name: frames[name])
-    for name, table in {
-        "account_margin_tiers": schema.MARGIN_TIERS,
-        "leverage_preferences": schema.LEVERAGE_PREFERENCES,
-        "instrument_status": schema.INSTRUMENT_STATUS,
-        "tickers": schema.TICKERS,
-    }.items():
-        setattr(made, name, lambda table=table: table.frame({}))
-    return made
-
-
-def text(value: float, currency: str = "USD", *, sign: bool = True) -> str:
-    return amount(value, currency, sign=sign).replace("-", "\N{MINUS SIGN}")
+DAY = pd.Timedelta("1D")
+START = pd.Timestamp("2026-10-23T00:00Z")
 
 
 @pytest.fixture(scope="module")
-def data():
-    return build(client(), "-30d")
+def client():
+    with account() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
-def page(data) -> Page:
-    return Page(render(data))
+def demo(client):
+    return build(client)
 
 
-def test_header(page):
-    assert page.texts["environment"] == "LIVE"
-    assert page.texts["account"] == "…37ee"
-    assert page.texts["as-of"] == "2026-11-22 08:00:00 UTC"
-    assert "f92fc7de" not in render(build(client()))
+@pytest.fixture(scope="module")
+def ledger(client):
+    return kfut.pnl(client.account_log(start=START))
 
 
-def test_pnl_figures_are_those_of_pnl(page, data):
-    summary = data.pnl.summary().loc["USD"]
-    row = page.rows("summary")[0]
-    assert row["Net"] == text(summary["net"]) == "\N{MINUS SIGN}96.00"  # -60 gross, 12 fees, 24 funding
-    assert row["Fees"] == "\N{MINUS SIGN}12.00"
-    contract = page.rows("by_contract")[0]
-    assert (contract["Contract"], contract["Funding"]) == ("PF_XBTUSD", "\N{MINUS SIGN}24.00")
-    bridge = {row[""]: row["flex USD"] for row in page.rows("bridge")}
-    assert bridge["Opening balance"] == "1,000.00"
-    assert bridge["Transfer"] == "+500.00"
-    assert bridge["Unexplained"] == "0.00"
-    assert bridge["Closing balance"] == "1,404.00"
-    assert "Tax" not in bridge
-    days = page.rows("daily")
-    assert len(days) == len(data.pnl.daily()) == 12
-    assert days[0]["Cumulative net"] == row["Net"]
+@pytest.fixture(scope="module")
+def equity(client):
+    return kfut.equity(client, start=START)
 
 
-def test_best_and_worst_days(page):
-    """Day 11 made 110 - 3, day 12 lost 120 + 3."""
-    first = page.rows("extreme_days")[0]
-    assert (first["Best day"], first["Worst day"]) == ("2026-11-20", "2026-11-21")
-    assert page.tables["extreme_days"][1][3] == "+107.00"
-    assert page.tables["extreme_days"][1][5] == "\N{MINUS SIGN}123.00"
+def raw(table) -> list[list[object]]:
+    return [[value.raw for value in row] for row in table.rows]
 
 
-def test_margin_figures_are_those_of_margin(page, data):
-    row = page.rows("usage")[0]
-    assert row["Equity"] == "1,100.00"
-    assert row["Margin usage"] == "10.9 %"
-    assert row["Leverage"] == "5.45"
-    assert row["Exchange less tiers"] == "0.00"
-    position = page.rows("positions")[0]
-    assert position["Initial margin"] == text(data.margin.by_position()["initial_margin"].item(), sign=False)
-    assert (position["Entry"], position["Mark"], position["Value, USD"]) == ("59,000", "60,000", "6,000.00")
-    assert position["Unrealised funding"] == "n/a"
-    order = page.rows("open_orders")[0]
-    assert (order["Limit"], order["Trigger"], order["Reduce only"]) == ("65,000", "n/a", "yes")
-    assert [row["Wallet"] for row in page.rows("balances")] == ["flex"]
+def column(table, head: str) -> list[object]:
+    return [row[table.heads.index(head)].raw for row in table.rows]
 
 
-def test_every_figure_is_defined(page):
-    for term in ("Portfolio value", "Margin equity", "Available margin", "Margin usage", "Maintenance usage",
-                 "Unrealised P&L", "Realised P&L", "Fees", "Funding", "Net", "Leverage", "Unexplained",
-                 "Exchange less tiers", "n/a"):  # fmt: skip
-        assert term in page.texts["definitions"]
+def figures(report) -> dict[str, object]:
+    return {figure.label: figure.value.raw for section in report.sections for figure in section.figures()}
 
 
-def test_nothing_is_loaded_from_elsewhere(data):
-    html = render(data)
-    page = Page(html)
-    assert not {"script", "link", "iframe", "img", "object", "embed", "base", "form"} & set(page.tags)
-    assert not [name for _, name, _ in page.attributes if name.startswith("on")]
-    for _, name, value in page.attributes:
-        if name in ("href", "xlink:href", "src", "srcset", "action"):
-            assert value.startswith("#")
-        assert not re.search(r"url\((?!#)", value)
-    assert not re.search(r"https?:|//[a-z]|@import|url\([^#]", html)
-    assert len(html) < 1_000_000
+def missing(report) -> list[str]:
+    return [part.text for s in report.sections for part in s.parts if isinstance(part, Note) and part.missing]
 
 
-def test_ids_are_unique_and_references_resolve(page):
-    assert len(page.ids) == len(set(page.ids))
-    wanted = {value[1:] for _, name, value in page.attributes if name.endswith("href")}
-    wanted |= {found for _, _, value in page.attributes for found in re.findall(r"url\(#([^)]+)\)", value)}
-    assert wanted <= set(page.ids)
+def words(report) -> str:
+    return render(report, "markdown").decode()
 
 
-def test_drawings_follow_the_theme(data):
-    html = render(data)
-    drawings = re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL)
-    assert len(drawings) == 2
-    assert "Cumulative P&amp;L, USD" in drawings[0]
-    assert "LIVE" in drawings[0]
-    assert "PF_XBTUSD long" in drawings[1]
-    assert all("var(--text)" in drawing and "#1b1f24" not in drawing for drawing in drawings)
-    for name in set(re.findall(r"var\((--[a-z0-9-]+)\)", html)):
-        assert html.count(f"{name}:") >= 3  # light, dark, print
+# ---- figures ---------------------------------------------------------------------------------------------------------
 
 
-def test_same_figures_same_page(data):
-    assert render(data) == render(data)
+def test_the_period_is_of_whole_days_until_the_exchanges_now(demo):
+    assert (demo.start, demo.end, demo.as_of) == (START, NOW, NOW)
+    assert missing(demo) == []
 
 
-def test_text_from_the_exchange_is_escaped():
-    evil = "PF_<script>alert('1')</script>&USD"
-    changes = {
-        "account_log": log(contract=evil),
-        "open_orders": client().open_orders().assign(order_type="<img src=x onerror=1>"),
-        "positions": client().positions().rename(index={"PF_XBTUSD": evil}),
-    }
-    html = render(build(client(**changes)))
-    assert "<script" not in html
-    assert "<img" not in html
-    page = Page(html)
-    assert page.rows("by_contract")[0]["Contract"] == evil
-    assert page.rows("positions")[0]["Contract"] == evil
-    assert "no margin tiers for PF_<script>" in page.texts["notes"]
+def test_pnl_figures_are_those_of_pnl(demo, ledger):
+    table, frame = demo.section("contracts").part("by_contract"), ledger.by_contract()
+    assert column(table, "Contract") == list(frame["contract"])
+    assert column(table, "Net") == pytest.approx(list(frame["net"]), abs=1e-12)
+    assert column(table, "Fees") == pytest.approx(list(-frame["fee"]), abs=1e-12)
+    assert column(table, "Funding") == pytest.approx(list(frame["realized_funding"]), abs=1e-12)
+    for code, net in frame.groupby("currency")["net"].sum().items():
+        assert figures(demo)[f"Net, {code}"] == pytest.approx(net)
+    daily = demo.section("days").part("daily")
+    assert column(daily, "Net") == pytest.approx(list(ledger.daily()["net"][::-1]), abs=1e-12)
+    assert len(demo.section("trips").part("trips").rows) == len(ledger.round_trips())
+
+
+def test_margin_figures_are_those_of_margin(demo, client):
+    margin = kfut.margin(client)
+    table, usage = demo.section("margin").part("usage"), margin.usage()
+    assert column(table, "Margin usage") == pytest.approx(list(usage["usage"]))
+    assert column(table, "Maintenance margin") == pytest.approx(list(usage["maintenance_margin"]))
+    assert figures(demo)["Margin usage"] == pytest.approx(usage["usage"].max())
+    edges, table = margin.liquidation(), demo.section("positions").part("liquidation")
+    assert column(table, "Contract") == list(edges.index)
+    known = [value if value != "none" else None for value in column(table, "Liquidation price")]
+    assert known == pytest.approx([None if pd.isna(v) else v for v in edges["liquidation_price"]])
+    stress = margin.stress().sort_index()
+    assert column(demo.section("stress").part("stress"), "Equity after") == pytest.approx(list(stress["equity"]))
+    forecast = margin.funding_forecast()["expected_usd"].sum()
+    assert figures(demo)["Funding, next 24 h"] == pytest.approx(forecast)
+    assert column(demo.section("funding").part("funding"), "Expected, USD")[-1] == pytest.approx(forecast)
+
+
+def test_equity_figures_are_those_of_equity(demo, equity):
+    summary = equity.summary()["value"]
+    shown = figures(demo)
+    for label, metric in {"Equity at the end": "end_equity", "P&L of the period": "pnl", "Sharpe ratio": "sharpe",
+                          "Maximum drawdown": "max_drawdown", "Mean round trip": "trip_expectancy"}.items():  # fmt: skip
+        assert shown[label] == pytest.approx(summary[metric]), label
+    days = equity.daily()
+    best = demo.section("days").part("extreme_days").rows[0]
+    assert best[2].raw == pytest.approx(days.loc[days["complete"], "pnl"].max())
+    assert best[5].raw == pytest.approx(days.loc[days["complete"], "pnl"].min())
+
+
+def test_everything_reconciles(demo, client):
+    causes = column(demo.section("bridge").part("bridge"), "Amount, USD")
+    assert sum(causes[:-1]) == pytest.approx(causes[-1], abs=1e-6)
+    assert causes[-1] == pytest.approx(figures(demo)["Equity at the end"])
+    for row in raw(demo.section("bridge").part("balances_bridge")):
+        _, _, opening, pnl, fees, funding, transfers, other, unexplained, closing = row
+        assert opening + pnl + fees + funding + transfers + other + unexplained == pytest.approx(closing, abs=1e-9)
+        assert unexplained == 0
+    held = {(row[0], row[1]): row[2] for row in raw(demo.section("account").part("balances"))}
+    for row in raw(demo.section("bridge").part("balances_bridge")):
+        assert held[row[0], row[1]] == pytest.approx(row[-1], abs=1e-8)
+    differences = column(demo.section("quality").part("check"), "Difference")
+    assert differences == pytest.approx([0.0] * len(differences), abs=0.05)
+    assert demo.section("quality").part("defects").texts == ["All balances reconcile, and nothing is missing."]
+
+
+def test_open_orders(demo, client):
+    table, orders = demo.section("orders").part("open_orders"), client.open_orders()
+    assert sorted(column(table, "Contract")) == sorted(orders["symbol"])
+    marks = client.tickers()["mark_price"]
+    for row in table.rows:
+        price = next(row[place].raw for place in (7, 6) if row[place].raw != "")
+        assert row[8].raw == pytest.approx(price / marks[row[1].raw] - 1)
+
+
+# ---- accounts with less ------------------------------------------------------------------------------------------------
 
 
 def test_an_empty_account_is_said_not_drawn():
-    nothing = {name: getattr(schema, table).frame({}) for name, table in
-               {"account_log": "ACCOUNT_LOG", "accounts": "ACCOUNTS", "positions": "POSITIONS",
-                "open_orders": "OPEN_ORDERS"}.items()}  # fmt: skip
-    zero = replace(client().account(), margin_equity=0.0, portfolio_value=0.0)
-    page = Page(render(build(client(**nothing, account=zero))))
-    assert page.texts["positions"] == "No open positions."
-    assert page.texts["open_orders"] == "No open orders."
-    assert page.texts["balances"] == "All wallets are empty."
-    assert page.texts["bridge"] == "The account log has no entries in this period."
-    assert page.texts["extreme_days"] == "n/a: fewer than 10 days with P&L."
-    assert page.rows("usage")[0]["Margin usage"] == "n/a"
+    with account("empty") as client:
+        found = build(client)
+    assert missing(found) == []
+    text = words(found)
+    for sentence in ("No open positions.", "No open orders.", "No trades and no funding in this period.",
+                     "No position was opened or closed in this period.", "No perpetual is held"):  # fmt: skip
+        assert sentence in text
+    assert figures(found)["Equity at the end"] == 10_000
+    for kind in ("html", "pdf", "excel"):
+        assert render(found, kind)
 
 
-def test_defects_are_in_the_footnotes():
-    broken = log().drop(index=[3])
-    odd = log().assign(info="lunar dividend")
-    assert "is not explained by the entries" in Page(render(build(client(account_log=broken)))).texts["notes"]
-    assert "lunar dividend" in Page(render(build(client(account_log=odd)))).texts["notes"]
-    assert "All balances reconcile" in Page(render(build(client()))).texts["notes"]
+def test_a_young_account_has_na_with_the_reason():
+    with account("empty") as client:
+        client.place(kfut.Order("PF_XBTUSD", "buy", 0.01, order_type="mkt"))
+        found = build(client)
+    returns = {figure.label: figure.value for figure in found.section("equity").figures()}
+    assert returns["Sharpe ratio"].text == "n/a"
+    assert "needs 30 whole days" in returns["Sharpe ratio"].note
+    assert "best and worst are told of 10 or more" in found.section("days").part("extreme_days").empty
+    assert "needs 30 whole days" in words(found)
 
 
-def test_many_days_are_cut_and_it_is_said():
-    page = Page(render(build(client(account_log=log(days=DAYS_SHOWN + 8)))))
-    assert len(page.rows("daily")) == DAYS_SHOWN
+class Lacking:
+    """A client of a place that lacks some calls, as an archive does."""
+
+    def __init__(self, client, *lacks: str) -> None:
+        self._client, self._lacks = client, lacks
+
+    def __getattr__(self, name):
+        if name not in self._lacks:
+            return getattr(self._client, name)
+
+        def refuse(*_, **__):
+            raise UnavailableError(f"the archive has no {name}")
+
+        return refuse
 
 
-def test_period_counts_from_the_time_of_the_figures():
-    asked = client()
-    assert build(asked, "-30d").start == AS_OF - pd.Timedelta(days=30)
-    assert asked.starts == [AS_OF - pd.Timedelta(days=30)]
-    with pytest.raises(ArgumentError, match="start='yesterdayish' is not a point in time"):
-        build(client(), "yesterdayish")
+def test_what_a_venue_lacks_is_said_in_its_place(client):
+    found = build(Lacking(client, "candles", "open_orders", "margin_tiers"))
+    reasons = missing(found)
+    assert "Margin usage: n/a, because the archive has no margin_tiers." in reasons
+    assert "Open orders: n/a, because the archive has no open_orders." in reasons
+    assert "Equity: n/a, because the archive has no candles." in reasons
+    assert found.section("contracts").part("by_contract").rows, "what the account log says is there"
+    headline = {figure.label: figure.value for figure in found.section("account").figures()}
+    assert headline["Margin usage"].text == "n/a"
+    assert headline["Equity at the end"].note == "the archive has no candles"
+    for kind in ("html", "markdown", "pdf", "excel"):
+        assert render(found, kind)
 
 
-def test_report_writes_the_file_at_once(tmp_path):
-    target = tmp_path / "report.html"
-    target.write_text("old")
-    assert report(client(), target) == target
-    assert "Position report" in target.read_text(encoding="utf-8")
-    assert os.listdir(tmp_path) == ["report.html"]
+def test_without_an_account_log_there_is_no_report(client):
+    with pytest.raises(VenueError, match="no account_log"):
+        build(Lacking(client, "account_log"))
+
+
+def test_what_is_missing_in_the_log_is_in_the_findings(client):
+    log = client.account_log(start=START)
+
+    class Broken(Lacking):
+        def account_log(self, **_):
+            return log.drop(index=log.index[200:230])
+
+    texts = build(Broken(client)).section("quality").part("defects").texts
+    assert any("not explained by the entries" in text for text in texts)
+
+
+def test_text_from_the_exchange_is_escaped(demo):
+    evil = "PF_<script>alert('1')</script>&|USD"
+    table = demo.section("contracts").part("by_contract")
+    row = table.rows[0]
+    before, row[0] = row[0], Value(evil)
+    try:
+        html, text = render(demo), render(demo, "markdown").decode()
+        render(demo, "pdf")
+    finally:
+        row[0] = before
+    assert b"<script" not in html
+    assert Page(html).tables["by_contract"][1][0] == evil
+    assert "<script>" not in text.replace("\\<", "")
+
+
+# ---- asking ------------------------------------------------------------------------------------------------------------
+
+
+def test_every_question_is_asked_once(client):
+    asked: list[tuple[str, object]] = []
+
+    class Listening(Lacking):
+        def __getattr__(self, name):
+            found = getattr(self._client, name)
+
+            def ask(*arguments, **options):
+                asked.append((name, (*arguments, options.get("tick_type"))))
+                return found(*arguments, **options)
+
+            return ask if callable(found) else found
+
+    build(Listening(client))
+    assert len(asked) == len(set(asked))
+
+
+def test_a_time_that_ends_earlier_is_answered_from_memory(client):
+    once = Once(client)
+    span = {"start": NOW - 2 * DAY, "tick_type": "mark"}
+    long = once.candles("PF_XBTUSD", "1h", end=NOW, **span)
+    short = once.candles("PF_XBTUSD", "1h", end=NOW - DAY, **span)
+    pd.testing.assert_frame_equal(short, client.candles("PF_XBTUSD", "1h", end=NOW - DAY, **span))
+    assert len(short) < len(long)
+
+
+# ---- comparison --------------------------------------------------------------------------------------------------------
+
+
+def test_a_comparison_tells_both_dates_and_the_way_between(client, equity):
+    found = build(client, compare=("2026-11-01", "2026-11-15"))
+    assert [section.key for section in found.sections] == [*COMPARISON, "definitions"]
+    assert missing(found) == []
+    first, last = pd.Timestamp("2026-11-01", tz="UTC"), pd.Timestamp("2026-11-15", tz="UTC")
+    values = equity.frame["equity"]
+    row = found.section("account").part("equity_then").rows[0]
+    assert [value.raw for value in row[1:]] == pytest.approx([values[first], values[last], values[last] - values[first]])
+    causes = column(found.section("bridge").part("bridge"), "Amount, USD")
+    assert (causes[0], causes[-1]) == pytest.approx((values[first], values[last]))
+    log = client.account_log(start=first)
+    net = kfut.pnl(log[log["time"] <= last]).by_contract()["net"]
+    assert column(found.section("contracts").part("by_contract"), "Net") == pytest.approx(list(net))
+    held = {row[0].raw: row[2].raw for row in found.section("holdings").part("positions_then").rows}
+    executed = client.position_history(end=last)
+    for contract, size in held.items():
+        own = executed[executed["symbol"] == contract]
+        assert size == pytest.approx(float(own["new_size"].iloc[-1])), contract
+    for kind in ("html", "markdown", "pdf", "excel"):
+        assert render(found, kind)
+
+
+@pytest.mark.parametrize("compare", ["-30d", ("-30d",), ("-10d", "-20d")])
+def test_what_is_no_pair_of_dates_is_refused(client, compare):
+    with pytest.raises(ArgumentError, match=r"compare=|start="):
+        build(client, compare=compare)
+
+
+# ---- sections and templates ----------------------------------------------------------------------------------------------
+
+
+def test_sections_are_chosen_and_ordered(client, tmp_path):
+    target = report(client, tmp_path / "r.html", sections=["positions", "account", "definitions"])
+    page = Page(target.read_bytes())
+    assert [name for name in page.ids if name.startswith("section-")] == [
+        "section-positions", "section-account", "section-definitions"
+    ]  # fmt: skip
+    assert "Sharpe ratio" not in page.figures, "only what is shown is defined"
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [("account", "not a list"), ([], "not a list"), (["nonsense"], "no section 'nonsense': choose from account, "),
+     (["account", "account"], "twice")],
+)  # fmt: skip
+def test_sections_that_are_none_are_refused(client, sections, message):
+    with pytest.raises(ArgumentError, match=message):
+        build(client, sections=sections)
+
+
+def test_templates_replace_sections_and_add_some(client, tmp_path):
+    folder = tmp_path / "templates"
+    folder.mkdir()
+    (folder / "positions.html.jinja").write_text(
+        "<section id='mine'>{{ section.part('positions').rows | length }} of {{ report.account }}"
+        "{{ show(section.part('positions')) }}</section>"
+    )
+    (folder / "mandate.html.jinja").write_text("<section id='mandate'><h2>Mandate</h2></section>")
+    target = report(client, tmp_path / "r.html", templates=folder, sections=["mandate", "positions", "orders"])
+    page = Page(target.read_bytes())
+    assert page.texts["mine"].startswith(f"{len(client.positions())} of demo")
+    assert "positions" in page.tables
+    assert "Mandate" in page.texts["mandate"]
+    assert "section-orders" in page.ids
+
+
+def test_wrong_templates_are_refused(client, tmp_path):
+    with pytest.raises(ArgumentError, match="is not a folder"):
+        report(client, tmp_path / "r.html", templates=tmp_path / "none")
+    with pytest.raises(ArgumentError, match=r"no files that end in \.jinja"):
+        report(client, tmp_path / "r.html", templates=tmp_path)
+    (tmp_path / "orders.html.jinja").write_text("{{ nonsense }}")
+    with pytest.raises(ArgumentError, match="'nonsense' is undefined"):
+        report(client, tmp_path / "r.html", templates=tmp_path, sections=["orders"])
+    (tmp_path / "orders.html.jinja").write_text("{% for %}")
+    with pytest.raises(ArgumentError, match=r"orders\.html\.jinja, line 1"):
+        report(client, tmp_path / "r.html", templates=tmp_path, sections=["orders"])
+    with pytest.raises(ArgumentError, match=r"templates are for \.html and \.md"):
+        report(client, tmp_path / "r.pdf", templates=tmp_path)
+    assert sorted(os.listdir(tmp_path)) == ["orders.html.jinja"]
+
+
+# ---- names -----------------------------------------------------------------------------------------------------------
+
+UID = "f92fc7de-2fce-4265-b806-4f3c1efb37ee"
+
+
+def test_account_names_are_masked_unless_asked():
+    with account("empty", name=UID) as client:
+        for kind in ("html", "markdown", "pdf", "excel"):
+            assert UID.encode() not in render(build(client), kind)
+        assert build(client).account == "…37ee"
+        assert build(client, unmask=True).account == UID
+        lacking = build(Lacking(client, "open_orders"))
+        assert UID not in words(lacking)
+
+
+def test_mask():
+    assert (mask("demo"), mask("12345678"), mask("123456789")) == ("demo", "12345678", "…6789")
+
+
+# ---- files -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_ending_chooses_the_kind(client, tmp_path):
+    begins = {"html": b"<!DOCTYPE html>", "htm": b"<!DOCTYPE html>", "md": b"# Position", "pdf": b"%PDF", "xlsx": b"PK"}
+    for ending, first in begins.items():
+        target = report(client, tmp_path / f"r.{ending}", sections=["account", "orders"])
+        assert target.read_bytes().startswith(first)
     assert kfut.report is report
 
 
-def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+def test_markdown_has_its_charts_beside_it(client, tmp_path):
+    target = report(client, tmp_path / "r.md", sections=["bridge"])
+    assert "](r_files/bridge.png)" in target.read_text(encoding="utf-8")
+    assert (tmp_path / "r_files" / "bridge.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_old_file_is_replaced_at_once(client, tmp_path, monkeypatch):
     target = tmp_path / "report.html"
     target.write_text("old")
 
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(os, "replace", refuse)
-    with pytest.raises(ArgumentError, match=r"cannot be written \(Permission denied\)"):
-        report(client(), target)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", refuse)
+        with pytest.raises(ArgumentError, match=r"cannot be written \(Permission denied\)"):
+            report(client, target, sections=["orders"])
     assert target.read_text() == "old"
+    assert report(client, target, sections=["orders"]) == target
+    assert "Position report" in target.read_text(encoding="utf-8")
     assert os.listdir(tmp_path) == ["report.html"]
 
 
 @pytest.mark.parametrize(
     ("path", "message"),
-    [("", "is a folder"), ("report.pdf", r"does not end in \.html"), ("no/where/report.html", "create it first")],
-)
+    [("", "is a folder"), ("report.docx", r"the ending says what is written: \.html"),
+     ("no/where/report.html", "create it first")],
+)  # fmt: skip
 def test_impossible_paths_are_refused_before_anything_is_asked(tmp_path: Path, path, message):
-    asked = client()
     with pytest.raises(ArgumentError, match=message):
-        report(asked, tmp_path / path)
-    assert asked.starts == []
+        report(None, tmp_path / path)  # type: ignore[arg-type]
 
 
-def test_mask():
-    assert (mask("demo"), mask("12345678"), mask("123456789")) == ("demo", "12345678", "…6789")
+def test_periods_that_are_none_are_refused(client):
+    with pytest.raises(ArgumentError, match="start='yesterdayish' is not a point in time"):
+        build(client, "yesterdayish")
+    with pytest.raises(ArgumentError, match="is not before now"):
+        build(client, NOW + DAY)
+
+
+def test_all_sections_have_distinct_names():
+    assert not set(SECTIONS) & {"definitions"}
+    assert len({key for key in (*SECTIONS, *COMPARISON)}) == 13

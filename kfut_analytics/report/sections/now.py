@@ -8,15 +8,15 @@ from collections.abc import Iterator
 import pandas as pd
 
 from ... import plots
+from ...contracts import FLEX, currency_code
 from ...errors import KfutError
 from ...plots.risk import usage_height
 from ...plots.rows import height
 from ...pnl import amount
 from ..model import Figure, Figures, Note, Part, Section, Table, Value
 from ..sources import Sources
-from .parts import attempt, chart, merit, money, records, tried, words
+from .parts import attempt, chart, known, merit, money, reason, records, tried, words
 
-FLEX = "flex"
 HOURS = 24
 """How far the funding forecast looks ahead."""
 
@@ -32,10 +32,6 @@ def _headline(sources: Sources) -> Iterator[Figure]:
     def now() -> pd.Series[float]:
         return sources.margin.account.figures()
 
-    def usage(column: str) -> float:
-        frame = sources.margin.usage().set_index("account")[column]
-        return float(frame.max()) if len(frame) else math.nan
-
     yield merit(sources, "end_equity")
     yield merit(sources, "pnl")
     yield merit(sources, "time_weighted_return")
@@ -43,9 +39,9 @@ def _headline(sources: Sources) -> Iterator[Figure]:
     yield Figure("Portfolio value", tried(lambda: float(now()["portfolio_value"]), "USD"))
     yield Figure("Margin equity", tried(lambda: float(now()["margin_equity"]), "USD"))
     yield Figure("Available margin", tried(lambda: float(now()["available_margin"]), "USD"))
-    yield Figure("Unrealised P&L", tried(lambda: float(now()["unrealized_pnl"]), "USD", sign=True))
-    yield Figure("Margin usage", tried(lambda: usage("usage"), "fraction"))
-    yield Figure("Maintenance usage", tried(lambda: usage("maintenance_usage"), "fraction"))
+    yield Figure("Unrealised P&L, flex", tried(lambda: float(now()["unrealized_pnl"]), "USD", sign=True))
+    yield Figure("Margin usage", _highest(sources, "usage"))
+    yield Figure("Maintenance usage", _highest(sources, "maintenance_usage"))
     yield Figure("Nearest liquidation", _nearest(sources))
     yield Figure("Funding, next 24 h", tried(lambda: _funding_ahead(sources), "USD", sign=True))
     nets = sources.pnl.by_contract().groupby("currency")["net"].sum()
@@ -53,11 +49,22 @@ def _headline(sources: Sources) -> Iterator[Figure]:
         yield Figure(f"Net, {code}", money(net, str(code), sign=True), "net of the period in this currency, as booked.")
 
 
+def _highest(sources: Sources, column: str) -> Value:
+    """Usage of the wallet where it is the highest."""
+    try:
+        usage = sources.margin.usage().set_index("account")[column].dropna()
+    except KfutError as error:
+        return Value(None, "fraction", note=reason(error))
+    if usage.empty:
+        return Value(None, "fraction", note="there is no equity")
+    return Value(float(usage.max()), "fraction", note="" if len(usage) == 1 else f"of {usage.idxmax()}, the highest")
+
+
 def _nearest(sources: Sources) -> Value:
     try:
         distances = sources.margin.liquidation()["market_distance"].dropna()
     except KfutError as error:
-        return Value(None, "fraction", note=str(error))
+        return Value(None, "fraction", note=reason(error))
     if distances.empty:
         held = len(sources.margin.positions)
         return Value(None, "fraction", note="no move of the market would liquidate" if held else "no open positions")
@@ -74,7 +81,7 @@ def _balances(sources: Sources) -> Table:
     rows = [
         [
             Value(row["account"]),
-            Value(row["currency"]),
+            Value(currency_code(row["currency"])),
             money(row["quantity"], row["currency"]),
             money(row["value_usd"], "USD"),
             money(row["collateral_usd"], "USD"),
@@ -161,7 +168,7 @@ def _positions(sources: Sources) -> Iterator[Part]:
         return
     rows = []
     for symbol, row in records(by_position):
-        code = row["pnl_currency"] if isinstance(row["pnl_currency"], str) else row["currency"]
+        code = currency_code(row["pnl_currency"] if isinstance(row["pnl_currency"], str) else row["currency"])
         rows.append(
             [
                 Value(str(symbol)),
@@ -190,17 +197,15 @@ def _positions(sources: Sources) -> Iterator[Part]:
                 money(own["initial_margin"], own["currency"]),
                 Value(own["currency"]),
                 Value(own["share_of_equity"], "fraction"),
-                Value(edge["liquidation_price"], "price"),
-                Value(edge["distance"], "fraction", sign=True),
-                Value(edge["market_distance"], "fraction", sign=True),
-                Value(edge["bankruptcy_price"], "price"),
+                known(edge["liquidation_price"], "price", "none"),
+                known(edge["distance"], "fraction"),
+                known(edge["market_distance"], "fraction", "none"),
+                known(edge["bankruptcy_price"], "price", "none"),
             ]
         )
     heads = ["Contract", "Mode", "Initial margin", "in", "Share of equity", "Liquidation price", "Distance",
              "Market distance", "Bankruptcy price"]  # fmt: skip
     yield Table("liquidation", heads, rows, "Margin and liquidation, nearest first")
-    if edges["liquidation_price"].isna().any():
-        yield Note("Where the liquidation price is n/a, no price of that market alone would liquidate the position.")
 
 
 def orders(sources: Sources) -> Section:
@@ -223,8 +228,8 @@ def _orders(sources: Sources) -> Table:
                 words(row["order_type"]),
                 Value(row["size"], "size"),
                 Value(row["filled_size"], "size"),
-                Value(row["limit_price"], "price", note="" if not math.isnan(row["limit_price"]) else "at market"),
-                Value(trigger, "price"),
+                known(row["limit_price"], "price"),
+                known(trigger, "price"),
                 Value(price / marks.get(row["symbol"], math.nan) - 1, "fraction", sign=True),
                 Value("yes" if row["reduce_only"] is True else "no"),
             ]

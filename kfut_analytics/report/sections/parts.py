@@ -21,7 +21,7 @@ def attempt(what: str, make: Callable[[], Iterable[Part]]) -> list[Part]:
     try:
         return list(make())
     except KfutError as error:
-        return [Note(f"{what}: n/a, because {_reason(error)}.", missing=True)]
+        return [Note(f"{what}: n/a, because {reason(error)}.", missing=True)]
 
 
 def tried(find: Callable[[], Raw], unit: str, *, sign: bool = False) -> Value:
@@ -29,10 +29,11 @@ def tried(find: Callable[[], Raw], unit: str, *, sign: bool = False) -> Value:
     try:
         return Value(find(), unit, sign)
     except KfutError as error:
-        return Value(None, unit, sign, note=_reason(error))
+        return Value(None, unit, sign, note=reason(error))
 
 
-def _reason(error: KfutError) -> str:
+def reason(error: KfutError) -> str:
+    """The words of an error, as a part of a sentence."""
     return " ".join(str(error).split()).rstrip(".")
 
 
@@ -44,6 +45,11 @@ def words(value: object) -> Value:
 def money(value: float, currency: str, *, sign: bool = False) -> Value:
     """An amount of its currency."""
     return Value(float(value), currency, sign)
+
+
+def known(value: float, unit: str, otherwise: str = "") -> Value:
+    """A number, or a word where it is known that there is none."""
+    return Value(otherwise) if pd.isna(value) else Value(float(value), unit, sign=unit == "fraction")
 
 
 def records(frame: pd.DataFrame) -> Iterator[tuple[Any, Row]]:
@@ -96,7 +102,7 @@ def merit(sources: Sources, metric: str) -> Figure:
     try:
         row = sources.merits.loc[metric]
     except KfutError as error:
-        return Figure(label, Value(None, "number", note=_reason(error)), "as `Equity.summary` defines it")
+        return Figure(label, Value(None, "number", note=reason(error)), "as `Equity.summary` defines it")
     unit = "count" if metric == "round_trips" else _UNITS.get(row["unit"], row["unit"])
     note = "" if pd.isna(row["note"]) else str(row["note"])
     return Figure(label, Value(float(row["value"]), unit, metric in _SIGNED, note), str(row["definition"]))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ...errors import KfutError
 from ..model import Notes, Part, Section, Table, Terms, Value, terms_of
 from ..sources import Sources
-from .parts import attempt, money
+from .parts import attempt, money, reason
 
 _ESTIMATED = [
     "Margin per position, liquidation prices and the stress ladder are computed from the exchange's margin tiers and "
@@ -39,7 +39,7 @@ def _notes(sources: Sources) -> Iterator[str]:
         try:
             yield from notes()
         except KfutError as error:
-            yield f"{name}: n/a, because {' '.join(str(error).split())}"
+            yield f"{name}: n/a, because {reason(error)}."
     try:
         positions = sources.margin.positions
     except KfutError:

@@ -53,8 +53,8 @@ def _bridge(sources: Sources) -> Iterator[Part]:
     sums = _causes(frame)
     drawn = int((frame["amount"] != 0).sum())
     if sums[["start equity", "end equity"]].any() or drawn:
-        yield chart("bridge", "From start to end equity", height(min(drawn + 4, 22)),
-                    lambda ax: plots.bridge(sources.equity, ax, theme="light", most=8))  # fmt: skip
+        yield chart("bridge", "From start to end equity", height(min(drawn + 4, 18)),
+                    lambda ax: plots.bridge(sources.equity, ax, theme="light", most=4))  # fmt: skip
     rows = []
     for cause, value in sums.items():
         ends = cause in ("start equity", "end equity")
@@ -66,7 +66,8 @@ def _bridge(sources: Sources) -> Iterator[Part]:
 
 def _causes(frame: pd.DataFrame) -> pd.Series[float]:
     """The bridge by cause, in the order in which it is told; causes that changed nothing are left out."""
-    names = frame["item"].where(frame["currency"].isna(), frame["item"] + " of " + frame["currency"].astype(object))
+    pairs = zip(frame["item"], frame["currency"], strict=True)
+    names = [item if pd.isna(currency) else f"{item} of {currency}" for item, currency in pairs]
     sums = frame["amount"].groupby(names, sort=False).sum()
     order = [*_ORDER, *(name for name in sums.index if name not in _ORDER)]
     return sums[[name for name in order if name in _ALWAYS or sums[name] != 0]]

@@ -1,0 +1,32 @@
+"""Accounts on paper exchanges whose clocks stand still, so that the same question has the same answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+
+import pandas as pd
+
+import kfut_analytics as kfut
+from kfut_analytics.client import Client
+from kfut_analytics.paper.clock import ManualClock
+from kfut_analytics.paper.demo import open_demo, open_empty
+from kfut_analytics.paper.server import PaperServer
+from kfut_analytics.paper.wire.auth import ApiKey
+
+NOW = pd.Timestamp("2026-11-22T08:30:12Z")
+
+
+@contextmanager
+def account(kind: str = "demo", name: str = "demo") -> Iterator[Client]:
+    """A client of the demo account, or of a fresh one with 10,000 USD, at `NOW`."""
+    clock = ManualClock(NOW.timestamp())
+    exchange = open_demo(0, clock) if kind == "demo" else open_empty(0, clock)
+    with (
+        PaperServer(exchange, ApiKey(kind)) as server,
+        kfut.connect("paper", base_url=server.base_url, api_key=server.api_key, api_secret=server.api_secret,
+                     trading=True) as client,
+    ):  # fmt: skip
+        client.account_name = name
+        yield client

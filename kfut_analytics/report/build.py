@@ -77,7 +77,8 @@ def build(
     known = SECTIONS if compare is None else COMPARISON
     wanted = _chosen(sections, known, extra)
     sources = Sources(client, *((start, None) if compare is None else _dates(compare)))
-    made = [known[name](sources) if name in known else Section(name, name, []) for name in wanted if name != DEFINITIONS]
+    named = [name for name in wanted if name != DEFINITIONS]
+    made = [known[name](sources) if name in known else Section(name, name, []) for name in named]
     if DEFINITIONS in wanted:
         made.insert(wanted.index(DEFINITIONS), quality.definitions(made))
     found = Report(

@@ -55,8 +55,8 @@ DEFINITIONS = {
     "Net": "realised P&L and funding less fees. Amounts of different currencies are never added up.",
     "Cumulative net": "running sum of net in the period.",
     "Trades": "executions that changed a balance.",
-    "Amount, USD": "in USD, everything at what its currency was worth when it was booked. Revaluation is what the price "
-    "of a currency did to balances of it; unexplained is zero when the account log is complete.",
+    "Amount, USD": "in USD, everything at what its currency was worth when it was booked. Revaluation is what the "
+    "price of a currency did to balances of it; unexplained is zero when the account log is complete.",
     "P&L of the period": "equity at the end less equity at the start less external flows.",
     "External flows": "what came in from outside less what went out, USD.",
     "Equity at the start": "equity at the start of the period, USD.",

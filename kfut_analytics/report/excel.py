@@ -35,7 +35,9 @@ def render(report: Report) -> bytes:
     """The workbook."""
     buffer = io.BytesIO()
     # Dates and the file's own time are those of the figures: the same figures make the same file.
-    with xlsxwriter.Workbook(buffer, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}) as book:
+    with xlsxwriter.Workbook(
+        buffer, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    ) as book:
         book.set_properties(
             {"title": report.title, "comments": f"kfut_analytics {__version__}",
              "created": report.as_of.tz_localize(None).to_pydatetime()}

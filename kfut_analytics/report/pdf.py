@@ -80,7 +80,9 @@ class _Document(BaseDocTemplate):
         canvas.saveState()
         canvas.setFont(_FONT, 7)
         canvas.setFillColor(_MUTED)
-        canvas.drawRightString(A4[0] - _SIDE, top, f"Account {report.account}, as of {report.as_of:%Y-%m-%d %H:%M:%S} UTC")
+        canvas.drawRightString(
+            A4[0] - _SIDE, top, f"Account {report.account}, as of {report.as_of:%Y-%m-%d %H:%M:%S} UTC"
+        )
         canvas.drawString(_SIDE, 9 * mm, f"Times are UTC. Made by kfut_analytics {__version__}. Not advice.")
         canvas.drawRightString(A4[0] - _SIDE, 9 * mm, f"Page {document.page}")
         canvas.setFont(_BOLD, 7)
@@ -106,7 +108,7 @@ def _cover(report: Report) -> list[Flowable]:
     ]
 
 
-# ---- sections ----------------------------------------------------------------------------------------------------------
+# ---- sections ------------------------------------------------------------------------------------------------------
 
 
 def _section(section: Section, slots: list[_Slot]) -> Iterator[Flowable]:
@@ -171,7 +173,7 @@ def _table(table: Table) -> Iterator[Flowable]:
     size, widths = _fitted(table, texts)
     heads = [Paragraph(escape(head), _style(size, font=_BOLD, colour=_MUTED, alignment=2 if numeric else 0))
              for head, numeric in zip(table.heads, table.numeric, strict=True)]  # fmt: skip
-    look = [
+    look: list[Any] = [
         ("FONT", (0, 1), (-1, -1), _FONT, size), ("LEADING", (0, 1), (-1, -1), size * 1.2),
         ("TEXTCOLOR", (0, 1), (-1, -1), _TEXT), ("VALIGN", (0, 0), (-1, 0), "BOTTOM"),
         ("LINEBELOW", (0, 0), (-1, 0), 0.7, _MUTED), ("LINEBELOW", (0, 1), (-1, -1), 0.3, _GRID),
@@ -210,19 +212,18 @@ def _fitted(table: Table, texts: list[list[str]]) -> tuple[float, list[float]]:
 
 def _terms(terms: dict[str, str]) -> LongTable:
     """Definitions in two columns, read downwards."""
-    words = [
-        Paragraph(f"<b>{escape(name)}</b>: {escape(meaning)}", _style(6.5, spaceAfter=2)) for name, meaning in terms.items()
-    ]
+    look = _style(6.5, spaceAfter=2)
+    words = [Paragraph(f"<b>{escape(name)}</b>: {escape(text)}", look) for name, text in terms.items()]
     half = -(-len(words) // 2)
     rows = [[words[place], words[half + place] if half + place < len(words) else ""] for place in range(half)]
-    look = TableStyle(
+    lines = TableStyle(
         [("VALIGN", (0, 0), (-1, -1), "TOP"), ("LEFTPADDING", (0, 0), (-1, -1), 0),
          ("TOPPADDING", (0, 0), (-1, -1), 1), ("BOTTOMPADDING", (0, 0), (-1, -1), 1)]
     )  # fmt: skip
-    return LongTable(rows, colWidths=[_ROOM / 2] * 2, style=look)
+    return LongTable(rows, colWidths=[_ROOM / 2] * 2, style=lines)
 
 
-# ---- charts --------------------------------------------------------------------------------------------------------------
+# ---- charts --------------------------------------------------------------------------------------------------------
 
 
 class _Slot(Flowable):

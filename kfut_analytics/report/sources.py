@@ -44,7 +44,9 @@ class Once:
             end = options.get("end")
             key = (name, arguments, tuple(sorted((k, v) for k, v in options.items() if k != "end")))
             with self._lock:
-                known = self._answers.get((key, end)) or self._longer(key, end)
+                known = self._answers.get((key, end))
+                longer = self._longer(key, end) if known is None else None
+                known = known or longer
                 if mine := known is None:
                     known = self._answers[key, end] = Future()
             if mine:
@@ -54,8 +56,7 @@ class Once:
                     known.set_exception(error)
             answer = known.result()
             if isinstance(answer, pd.DataFrame):
-                answer = answer if end is None else answer[answer.index <= end]
-                return answer.copy(deep=False)
+                return (answer if longer is None else answer[answer.index <= end]).copy(deep=False)
             return answer
 
         return once

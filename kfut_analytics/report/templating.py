@@ -36,7 +36,9 @@ def checked_folder(folder: Folder) -> Path:
     if not path.is_dir():
         raise ArgumentError(f"templates={str(folder)!r} is not a folder")
     if not list(path.glob(f"*{SUFFIX}")):
-        raise ArgumentError(f"templates={str(folder)!r} has no files that end in {SUFFIX}, such as positions.html.jinja")
+        raise ArgumentError(
+            f"templates={str(folder)!r} has no files that end in {SUFFIX}, such as positions.html.jinja"
+        )
     return path
 
 

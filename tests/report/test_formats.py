@@ -137,7 +137,7 @@ def test_same_figures_same_file(demo):
         assert render(demo, kind) == render(demo, kind), kind
 
 
-# ---- the page ----------------------------------------------------------------------------------------------------------
+# ---- the page ------------------------------------------------------------------------------------------------------
 
 
 def test_nothing_is_loaded_from_elsewhere(demo, page):

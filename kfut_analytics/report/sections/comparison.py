@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pandas as pd
@@ -32,10 +32,10 @@ def account(sources: Sources) -> Section:
 
 def _equity(sources: Sources) -> Iterator[Part]:
     frame = sources.equity.frame
-    rows = [[Value(label), *_change(*frame[name].iloc[[0, -1]], "USD")] for name, label in _KINDS.items()]
+    rows = [[Value(label), *_change(frame[name].iloc[[0, -1]], "USD")] for name, label in _KINDS.items()]
     yield Table("equity_then", ["USD", *_heads(sources)], rows, "Equity and its parts", strong=frozenset([0]))
     wallets = sources.equity.by_wallet()
-    rows = [[Value(str(name)), *_change(*wallets[name].iloc[[0, -1]], "USD")] for name in wallets.columns]
+    rows = [[Value(str(name)), *_change(wallets[name].iloc[[0, -1]], "USD")] for name in wallets.columns]
     yield Table("wallets_then", ["Wallet, USD", *_heads(sources)], rows, "Equity by wallet")
 
 
@@ -43,9 +43,9 @@ def _heads(sources: Sources) -> list[str]:
     return [f"{sources.equity.start:%Y-%m-%d %H:%M}", f"{sources.equity.end:%Y-%m-%d %H:%M}", "Change"]
 
 
-def _change(first: float, last: float, unit: str) -> list[Value]:
-    signed = unit != "price"
-    return [Value(float(first), unit), Value(float(last), unit), Value(float(last - first), unit, sign=signed)]
+def _change(both: Iterable[float], unit: str) -> list[Value]:
+    first, last = map(float, both)
+    return [Value(first, unit), Value(last, unit), Value(last - first, unit, sign=True)]
 
 
 def holdings(sources: Sources) -> Section:
@@ -63,14 +63,16 @@ def _holdings(sources: Sources) -> Iterator[Part]:
     quantities = ["quantity_first", "quantity_last"]
     both[quantities] = both[quantities].fillna(0.0)
     balances = [
-        [Value(row["account"]), Value(row["asset"]), *_change(*(row[q] for q in quantities), row["asset"])]
+        [Value(row["account"]), Value(row["asset"]), *_change([row[q] for q in quantities], row["asset"])]
         for row in both[~contracts].to_dict("records")
     ]
-    yield Table("balances_then", ["Wallet", "Currency", *_heads(sources)], balances, "Balances", "All wallets were empty.")
+    yield Table(
+        "balances_then", ["Wallet", "Currency", *_heads(sources)], balances, "Balances", "All wallets were empty."
+    )
     rows = [
         [
             Value(row["asset"]),
-            *_change(*(row[q] for q in quantities), "size"),
+            *_change([row[q] for q in quantities], "size"),
             *(Value(_price(row, when), "price") for when in ("first", "last")),
         ]
         for row in both[contracts].to_dict("records")
@@ -110,6 +112,11 @@ def _margin(sources: Sources) -> Iterator[Part]:
         for name, label in _MARGIN.items():
             found = [float(edge.loc[wallet, name]) if wallet in edge.index else 0.0 for edge in edges]
             unit = "fraction" if name == "usage" else currency
-            rows.append([Value(str(wallet)), Value(label), Value(currency), *_change(found[0], found[1], unit)])
-    heads = ["Wallet", "Figure", "Currency", *(f"{time:%Y-%m-%d %H:%M}" for time in (frame.index.min(), frame.index.max()))]
+            rows.append([Value(str(wallet)), Value(label), Value(currency), *_change(found, unit)])
+    heads = [
+        "Wallet",
+        "Figure",
+        "Currency",
+        *(f"{time:%Y-%m-%d %H:%M}" for time in (frame.index.min(), frame.index.max())),
+    ]
     yield Table("margin_then", [*heads, "Change"], rows, "At both dates")

@@ -94,7 +94,7 @@ def _balances(sources: Sources) -> Table:
     return Table("balances", heads, rows, "Balances", "All wallets are empty.")
 
 
-# ---- margin ----------------------------------------------------------------------------------------------------------
+# ---- margin --------------------------------------------------------------------------------------------------------
 
 
 def margin(sources: Sources) -> Section:
@@ -145,14 +145,16 @@ def through_time(sources: Sources) -> Iterator[Part]:
                 Value(str(wallet)),
                 Value(str(code)),
                 Value(float(group["usage"].max()), "fraction"),
-                Value(peak, "time"),
+                Value(pd.Timestamp(peak), "time"),  # type: ignore[arg-type]
                 Value(float(group["usage"].mean()), "fraction"),
             ]
         )
-    yield Table("usage_history", ["Wallet", "Currency", "Highest usage", "At, UTC", "Mean usage"], rows, "In the period")
+    yield Table(
+        "usage_history", ["Wallet", "Currency", "Highest usage", "At, UTC", "Mean usage"], rows, "In the period"
+    )
 
 
-# ---- positions and orders ----------------------------------------------------------------------------------------------
+# ---- positions and orders ------------------------------------------------------------------------------------------
 
 
 def positions(sources: Sources) -> Section:
@@ -174,11 +176,11 @@ def _positions(sources: Sources) -> Iterator[Part]:
                 Value(str(symbol)),
                 words(row["side"]),
                 Value(row["size"], "size"),
-                Value(held.loc[symbol, "entry_price"], "price"),  # type: ignore[arg-type]
+                Value(held.loc[symbol, "entry_price"], "price"),
                 Value(row["mark_price"], "price"),
                 money(row["notional"], "USD"),
                 money(row["unrealized_pnl"], code, sign=True),
-                money(held.loc[symbol, "unrealized_funding"], code, sign=True),  # type: ignore[arg-type]
+                money(held.loc[symbol, "unrealized_funding"], code, sign=True),
                 Value(code),
             ]
         )

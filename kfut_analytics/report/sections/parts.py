@@ -100,9 +100,9 @@ def merit(sources: Sources, metric: str) -> Figure:
     """A figure of merit, as `Equity.summary` has it."""
     label = _MERITS[metric]
     try:
-        row = sources.merits.loc[metric]
+        row = dict(records(sources.merits))[metric]
     except KfutError as error:
         return Figure(label, Value(None, "number", note=reason(error)), "as `Equity.summary` defines it")
-    unit = "count" if metric == "round_trips" else _UNITS.get(row["unit"], row["unit"])
+    unit = "count" if metric == "round_trips" else _UNITS.get(str(row["unit"]), str(row["unit"]))
     note = "" if pd.isna(row["note"]) else str(row["note"])
     return Figure(label, Value(float(row["value"]), unit, metric in _SIGNED, note), str(row["definition"]))

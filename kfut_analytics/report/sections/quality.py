@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ...errors import KfutError
 from ..model import Notes, Part, Section, Table, Terms, Value, terms_of
@@ -12,9 +12,9 @@ from .parts import attempt, money, reason
 _ESTIMATED = [
     "Margin per position, liquidation prices and the stress ladder are computed from the exchange's margin tiers and "
     "are estimates.",
-    "Equity and margin usage through time are rebuilt from the account log, mark-price and spot candles; within a candle "
-    "prices are a straight line. Margin tiers and haircuts of the past are those of now, and open orders of the past "
-    "do not count.",
+    "Equity and margin usage through time are rebuilt from the account log, mark-price and spot candles; within a "
+    "candle prices are a straight line. Margin tiers and haircuts of the past are those of now, and open orders of "
+    "the past do not count.",
     "The funding forecast holds if rates stay as predicted.",
 ]
 
@@ -22,7 +22,8 @@ _ESTIMATED = [
 def quality(sources: Sources) -> Section:
     """What a reader must know of the figures."""
     notes = list(dict.fromkeys(_notes(sources)))
-    parts: list[Part] = [Notes("defects", notes or ["All balances reconcile, and nothing is missing."], "Findings")]
+    fits = [] if sources.pnl.notes() else ["All balances reconcile, and no entry of the account log is missing."]
+    parts: list[Part] = [Notes("defects", [*fits, *notes], "Findings")]
     if not sources.ended:
         parts += attempt("The comparison with the exchange", lambda: [_check(sources)])
     parts.append(Notes("estimates", _ESTIMATED, "Estimates"))
@@ -31,11 +32,12 @@ def quality(sources: Sources) -> Section:
 
 def _notes(sources: Sources) -> Iterator[str]:
     yield from sources.pnl.notes()
-    for name, notes in {
+    more: dict[str, Callable[[], list[str]]] = {
         "Margin": lambda: sources.margin.notes(),
         "Equity": lambda: sources.equity.notes(),
         "Margin through time": lambda: sources.history.attrs.get("notes", []),
-    }.items():
+    }
+    for name, notes in more.items():
         try:
             yield from notes()
         except KfutError as error:

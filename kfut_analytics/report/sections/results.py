@@ -26,7 +26,7 @@ _EMPTY_LOG = "The account log has no entries in this period."
 _NO_TRADING = "No trades and no funding in this period."
 
 
-# ---- the bridge ------------------------------------------------------------------------------------------------------
+# ---- the bridge ----------------------------------------------------------------------------------------------------
 
 
 def bridge(sources: Sources) -> Section:
@@ -70,6 +70,7 @@ def _causes(frame: pd.DataFrame) -> pd.Series[float]:
     names = [item if pd.isna(currency) else f"{item} of {currency}" for item, currency in pairs]
     sums = frame["amount"].groupby(names, sort=False).sum()
     order = [*_ORDER, *(name for name in sums.index if name not in _ORDER)]
+    sums = sums.reindex(order, fill_value=0.0)
     return sums[[name for name in order if name in _ALWAYS or sums[name] != 0]]
 
 
@@ -94,7 +95,7 @@ def _wallets(sources: Sources) -> Table:
     return Table("balances_bridge", heads, rows, "Balances of each wallet, from the account log", _EMPTY_LOG)
 
 
-# ---- equity ------------------------------------------------------------------------------------------------------------
+# ---- equity --------------------------------------------------------------------------------------------------------
 
 
 def equity(sources: Sources) -> Section:
@@ -131,7 +132,7 @@ def _equity(sources: Sources) -> Iterator[Part]:
     yield Table("drawdowns", heads, rows, "Deepest drawdowns", "There was no drawdown in this period.")
 
 
-# ---- contracts -------------------------------------------------------------------------------------------------------
+# ---- contracts -----------------------------------------------------------------------------------------------------
 
 _PNL = ["Realised P&L", "Fees", "Funding", "Net"]
 
@@ -152,6 +153,7 @@ def contracts(sources: Sources) -> Section:
 
 
 def _contracts(sources: Sources) -> Iterator[Part]:
+    end = sources.end
     ledger = sources.pnl
     frame = ledger.summary()
     frame = frame[(frame["trades"] > 0) | frame[["realized_pnl", "fee", "realized_funding"]].any(axis=1)]
@@ -162,15 +164,15 @@ def _contracts(sources: Sources) -> Iterator[Part]:
     codes = sorted((str(code) for code in ledger.by()["currency"].unique()), key=lambda code: (code != "USD", code))
     for rank, code in enumerate(codes):
         yield chart(f"pnl_{code.lower()}", f"Cumulative P&L, {code}", 2.6 if rank else 3.4,
-                    lambda ax, code=code: plots.pnl(ledger, ax, currency=code, theme="light", as_of=sources.end))  # type: ignore[misc]  # fmt: skip
+                    lambda ax, code=code: plots.pnl(ledger, ax, currency=code, theme="light", as_of=end))  # type: ignore[misc]  # fmt: skip
     main = codes[0]
     by_contract = ledger.by_contract()
     shown = by_contract[by_contract["currency"] == main]
     yield chart("pnl_by_contract", f"Net P&L by contract, {main}", height(min(len(shown), 20)),
-                lambda ax: plots.pnl_by_contract(ledger, ax, currency=main, theme="light", as_of=sources.end))  # fmt: skip
+                lambda ax: plots.pnl_by_contract(ledger, ax, currency=main, theme="light", as_of=end))  # fmt: skip
     if (shown["realized_funding"] != 0).any():
         yield chart("funding_paid", f"Cumulative funding, {main}", 3.0,
-                    lambda ax: plots.funding_paid(ledger, ax, currency=main, theme="light", as_of=sources.end))  # fmt: skip
+                    lambda ax: plots.funding_paid(ledger, ax, currency=main, theme="light", as_of=end))  # fmt: skip
     rows = [
         [words(row["contract"]), Value(row["currency"]), *_pnl(row, row["currency"]), Value(row["trades"], "count")]
         for row in by_contract.to_dict("records")
@@ -178,7 +180,7 @@ def _contracts(sources: Sources) -> Iterator[Part]:
     yield Table("by_contract", ["Contract", "Currency", *_PNL, "Trades"], rows, "By contract")
 
 
-# ---- round trips -----------------------------------------------------------------------------------------------------
+# ---- round trips ---------------------------------------------------------------------------------------------------
 
 _TRIPS = ("round_trips", "trip_win_rate", "trip_profit_factor", "trip_expectancy")
 
@@ -189,14 +191,17 @@ def trips(sources: Sources) -> Section:
 
 
 def _trips(sources: Sources) -> Iterator[Part]:
+    end = sources.end
     frame = sources.trips
     if frame.empty:
         yield Note("No position was opened or closed in this period.")
         return
     yield Figures("trip_figures", [merit(sources, metric) for metric in _TRIPS])
     yield chart("round_trips", "Round trips: when and with what result", 3.2,
-                lambda ax: plots.round_trips(sources.pnl, ax, theme="light", as_of=sources.end))  # fmt: skip
-    ordered = frame.assign(until=frame["closed"].fillna(sources.end)).sort_values("until", ascending=False, kind="stable")
+                lambda ax: plots.round_trips(sources.pnl, ax, theme="light", as_of=end))  # fmt: skip
+    ordered = frame.assign(until=frame["closed"].fillna(sources.end)).sort_values(
+        "until", ascending=False, kind="stable"
+    )
     rows = [
         [
             words(row["contract"]),
@@ -218,7 +223,7 @@ def _trips(sources: Sources) -> Iterator[Part]:
     yield Table("trips", heads, rows, "Latest first", limit=_TRIPS_SHOWN)
 
 
-# ---- days ------------------------------------------------------------------------------------------------------------
+# ---- days ----------------------------------------------------------------------------------------------------------
 
 
 def days(sources: Sources) -> Section:
@@ -250,6 +255,7 @@ def _day(day: tuple[Any, Row]) -> list[Value]:
 
 
 def _days(sources: Sources) -> Iterator[Part]:
+    end = sources.end
     frame = sources.pnl.daily()
     if frame.empty:
         yield Note(_NO_TRADING)
@@ -257,7 +263,7 @@ def _days(sources: Sources) -> Iterator[Part]:
     codes = sorted((str(code) for code in frame["currency"].unique()), key=lambda code: (code != "USD", code))
     weeks = int(np.ceil((sources.end - sources.start) / pd.Timedelta("7D")))
     yield chart("daily_pnl", f"Calendar of daily net P&L, {codes[0]}", 1.1 + 1.7 * (1 + weeks // 53),
-                lambda ax: plots.daily_pnl(sources.pnl, ax, currency=codes[0], theme="light", as_of=sources.end))  # fmt: skip
+                lambda ax: plots.daily_pnl(sources.pnl, ax, currency=codes[0], theme="light", as_of=end))  # fmt: skip
     rows = [
         [
             Value(date, "day"),

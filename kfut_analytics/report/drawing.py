@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -21,9 +22,8 @@ DPI = 144
 _LONG = re.compile(r"\d+\.\d{3,}")
 """Numbers with more decimals than anyone sees: a hundredth of a point is enough."""
 
-_PATTERN = re.compile(r"<pattern.*?</pattern>", flags=re.DOTALL)
-_FINE = re.compile(r"\d+\.\d{2}")
-"""Hatches are made of thousands of numbers, and a tenth is enough for them."""
+_DOT = re.compile(r"M (\S+) (\S+) \n((?:C (?:\S+ ){6}\n){3}C (?:\S+ ){4}(\S+) (\S+) \n)(?:C (?:\S+ ){6}\n){4}z")
+"""A dot of a hatch, which matplotlib draws as eight curves; there are thousands."""
 
 _HATCHED = re.compile(r'(<rect [^>]*fill="(#[0-9a-f]{6})")(/>\s*<path [^>]*stroke: \2)')
 """Hatches in the colour of what they lie on, which is translucent then; SVG would show it solid."""
@@ -53,11 +53,19 @@ def svg(chart: Chart) -> str:
     text = re.sub(r'<g id="[^"]*"(/?)>', r"<g\1>", text)
     text = re.sub(r' xmlns(:\w+)?="[^"]*"', "", text)
     text = _LONG.sub(lambda found: f"{float(found.group()):.2f}", text)
-    text = _PATTERN.sub(lambda found: _FINE.sub(lambda one: f"{float(one.group()):.1f}", found.group()), text)
+    text = _DOT.sub(_as_arcs, text)
     text = _HATCHED.sub(r'\1 fill-opacity="0.25"\3', text)
     for key, colour in properties(THEMES["light"]).items():
         text = text.replace(colour, f"var({key})")
     return text
+
+
+def _as_arcs(dot: re.Match[str]) -> str:
+    """A dot as two arcs, from a point on its edge to the one across and back."""
+    x, y, _, far_x, far_y = dot.groups()
+    radius = math.hypot(float(far_x) - float(x), float(far_y) - float(y)) / 2
+    arc = f"A{radius:.2f} {radius:.2f} 0 1 1"
+    return f"M{x} {y}{arc} {far_x} {far_y}{arc} {x} {y}z"
 
 
 def properties(theme: Theme) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,11 +13,11 @@ import kfut_analytics as kfut
 from kfut_analytics.errors import ArgumentError, UnavailableError, VenueError
 from kfut_analytics.report import COMPARISON, SECTIONS, build, render, report
 from kfut_analytics.report.build import mask
-from kfut_analytics.report.model import Note, Value
+from kfut_analytics.report.model import Note, Notes, Section, Table, Value
 from kfut_analytics.report.sources import Once
 
 from .accounts import NOW, account
-from .reading import Page
+from .reading import Page, pdf_text
 
 DAY = pd.Timedelta("1D")
 START = pd.Timestamp("2026-10-23T00:00Z")
@@ -128,7 +129,9 @@ def test_everything_reconciles(demo, client):
         assert held[row[0], row[1]] == pytest.approx(row[-1], abs=1e-8)
     differences = column(demo.section("quality").part("check"), "Difference")
     assert differences == pytest.approx([0.0] * len(differences), abs=0.05)
-    assert demo.section("quality").part("defects").texts == ["All balances reconcile, and no entry of the account log is missing."]
+    assert demo.section("quality").part("defects").texts == [
+        "All balances reconcile, and no entry of the account log is missing."
+    ]
 
 
 def test_open_orders(demo, client):
@@ -215,17 +218,13 @@ def test_what_is_missing_in_the_log_is_in_the_findings(client):
 
 def test_text_from_the_exchange_is_escaped(demo):
     evil = "PF_<script>alert('1')</script>&|USD"
-    table = demo.section("contracts").part("by_contract")
-    row = table.rows[0]
-    before, row[0] = row[0], Value(evil)
-    try:
-        html, text = render(demo), render(demo, "markdown").decode()
-        render(demo, "pdf")
-    finally:
-        row[0] = before
+    table = Table("evil", ["Contract"], [[Value(evil)]], title=evil)
+    found = replace(demo, sections=[Section("evil", evil, [table, Note(evil), Notes("notes", [evil])])])
+    html, text = render(found), render(found, "markdown").decode()
     assert b"<script" not in html
-    assert Page(html).tables["by_contract"][1][0] == evil
+    assert Page(html).tables["evil"][1][0] == evil
     assert "<script>" not in text.replace("\\<", "")
+    assert evil in "".join(pdf_text(render(found, "pdf")))
 
 
 # ---- asking --------------------------------------------------------------------------------------------------------

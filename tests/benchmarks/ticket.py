@@ -64,7 +64,7 @@ def measure(page: Any, ticket: Any, exchange: Any, arrived: dict[str, list[float
     state_order(ticket, exchange, "limit")
     previews, sends, quotes = [], [], []
     for count in range(REPEATS):
-        size = f"0.{11 + count}"
+        size = f"0.{101 + 2 * count}"
         begun = time.time()
         number(ticket, "Size").fill(size)
         ticket.get_by_label("Preview").get_by_text(f"Buy {size} PF_XBTUSD").wait_for()

@@ -24,10 +24,8 @@ NEAR = 0.1
 _COLUMNS = (
     Column("contract", "Contract"),
     Column("side", "Side"),
-    Column("size", "Size", "right", "Contracts"),
-    Column("entry", "Entry", "right", "Average entry price"),
-    Column("mark", "Mark", "right", "Mark price"),
-    Column("notional", "Value, USD", "right", "Value at the mark price"),
+    Column("size", "Size, value", "right", "Contracts, and their value at the mark price"),
+    Column("entry", "Entry, mark", "right", "Average entry price, and the mark price now"),
     Column("pnl", "Unrealised P&L", "right", "At the mark price, without funding"),
     Column("margin", "Initial margin", "right", "By the margin tiers, for this position alone"),
     Column("liquidation", "Liquidation", "right", "Estimate: if this market alone moves, and how far it is away"),
@@ -116,10 +114,13 @@ class PositionsPanel(Panel):
             cells={
                 "contract": Cell(symbol, mode),
                 "side": figures.side(str(position["side"])),
-                "size": figures.number(float(position["size"])),
-                "entry": figures.price(float(position["entry_price"]), self.tick(symbol)),
-                "mark": figures.price(float(position["mark_price"]), self.tick(symbol)),
-                "notional": figures.money(float(position["notional"])),
+                "size": Cell(
+                    figures.number(float(position["size"])), f"{figures.money(float(position['notional']))} USD"
+                ),
+                "entry": Cell(
+                    figures.price(float(position["entry_price"]), self.tick(symbol)),
+                    f"mark {figures.price(float(position['mark_price']), self.tick(symbol))}",
+                ),
                 "pnl": figures.gain(
                     float(position["unrealized_pnl"]),
                     currency,

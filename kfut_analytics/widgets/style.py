@@ -95,9 +95,9 @@ CSS = """<style>
 .kfut-grid td.kfut-wrap { white-space: normal; min-width: 14em; }
 .kfut-grid .kfut-left { text-align: left; }
 .kfut-grid .kfut-right { text-align: right; }
-.kfut-grid .kfut-sub { display: block; color: var(--kfut-muted); font-size: 88%; }
+.kfut-grid .kfut-sub { display: block; color: var(--kfut-muted); font-size: 88%; white-space: normal; }
 .kfut-grid .kfut-sub:empty { display: none; }
-.kfut-grid .kfut-acts { text-align: right; }
+.kfut-grid .kfut-acts { text-align: right; position: sticky; right: 0; background: var(--kfut-ground); }
 .kfut-grid .kfut-acts .kfut-button + .kfut-button { margin-left: 4px; }
 .kfut-grid .kfut-note-line > td, .kfut-grid .kfut-edit-line > td { padding: 0 0 6px; white-space: normal; }
 .kfut-grid .kfut-row.kfut-busy > td { opacity: .7; }

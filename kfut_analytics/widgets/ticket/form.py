@@ -279,7 +279,8 @@ def _share(text: str) -> Any:
 
 
 def _choice(description: str, options: list[tuple[str, str]]) -> Any:
-    return ipywidgets.Dropdown(options=options, description=description, style=_WIDE, layout=_full())
+    style = {"description_width": "1.5em"} if description == "in" else _WIDE
+    return ipywidgets.Dropdown(options=options, description=description, style=style, layout=_full())
 
 
 def _check(description: str, tooltip: str) -> Any:

@@ -19,8 +19,8 @@ TICKET_CSS = """<style>
 .kfut-columns > .kfut-shown { flex: 1 1 22em; gap: 10px; }
 .kfut-form > *, .kfut-fields > * { margin: 0; }
 .kfut-fields { flex-flow: row wrap; gap: 4px 10px; align-items: flex-start; }
-.kfut-fields > .kfut-number { flex: 1 1 16em; }
-.kfut-fields > .widget-dropdown { flex: 1 1 11em; }
+.kfut-fields > .kfut-number { flex: 1 1 14em; }
+.kfut-fields > .widget-dropdown { flex: 0 0 9.5em; width: 9.5em !important; }
 .kfut-fields > .widget-dropdown > .widget-label { width: auto; flex: 0 0 auto; }
 .kfut-form .widget-inline-hbox { margin: 0; flex-wrap: nowrap; }
 .kfut-form .widget-toggle-buttons { display: flex; align-items: center; }

@@ -326,8 +326,8 @@ class OrderTicket(Root):
             self._timer.start()
 
     def _show_live(self, edition: int) -> None:
-        if edition != self._edition:
-            return
+        if edition != self._edition or self._permit is not None:
+            return  # something newer is stated, or a review stands
         if self.form.is_blank():
             self.form.complain(None)
             _show(self.live, "")
@@ -341,9 +341,10 @@ class OrderTicket(Root):
             if edition == self._edition:
                 self._show_problem(refused, self.live, "This order would not be sent")
             return
-        if edition == self._edition:
-            self.form.complain(None)
-            _show(self.live, render.live(seen))
+        with self._lock:
+            if edition == self._edition and self._permit is None:
+                self.form.complain(None)
+                _show(self.live, render.live(seen))
 
     def _known_market(self, symbol: str) -> Market:
         """What an order is judged by: the account's figures of some seconds ago, the feed's quote of now."""

@@ -191,11 +191,11 @@ def _dotenv_reader(path: Path) -> Callable[[str], str | None]:
 def _warn_of_exposure(path: Path) -> None:
     if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
         _warn(f"{path.name} holds an API key and other users of this machine can read it: chmod 600 {path.name}")
-    if _would_be_committed(path.resolve()):
+    if would_be_committed(path.resolve()):
         _warn(f"{path.name} holds an API key and git would commit it: add a line {path.name} to .gitignore")
 
 
-def _would_be_committed(path: Path) -> bool:
+def would_be_committed(path: Path) -> bool:
     """Whether the file is in a git work tree and no ``.gitignore`` between it and the root names it."""
     root = next((folder for folder in path.parents if (folder / ".git").exists()), None)
     if root is None:

@@ -27,7 +27,7 @@ def execution(number: int, chance: random.Random) -> Row:
     size = f"{chance.randint(1, 5000) / 1e4:.4f}"
     order = {
         "uid": _uid(chance),
-        "accountUid": "406142dd-7c5c-4a8b-acbc-5f16eca30009",
+        "accountUid": "406142dd-7c5c-4a8b-acbc-5f16eca30009",  # kfut scan: public
         "tradeable": chance.choice(SYMBOLS),
         "direction": chance.choice(("Buy", "Sell")),
         "quantity": size,

@@ -4,25 +4,25 @@ import pytest
 
 from kfut_analytics.paper.wire.auth import ApiKey, AuthenticationError
 
-SECRET = "7zxMEF5p/Z8l2p2U7Ghv6x14Af+Fx+92tPgUdVQ748FOIrEoT9bgT+bTRfXc5pz8na+hL/QdrCVG7bh9KpT0eMTm"
+SECRET = "7zxMEF5p/Z8l2p2U7Ghv6x14Af+Fx+92tPgUdVQ748FOIrEoT9bgT+bTRfXc5pz8na+hL/QdrCVG7bh9KpT0eMTm"  # kfut scan: public
 VECTORS = [
     (
         "/derivatives/api/v3/accounts",
         b"",
         "",
-        "gF9iu/gh5ia5pNW4Ljh2bVCMh+kDiJcge73pOkpBG+c5eJUmWgHY0zMkMXkvOHb9RnCWKKfzg6lCzyYYI95+Jg==",
+        "gF9iu/gh5ia5pNW4Ljh2bVCMh+kDiJcge73pOkpBG+c5eJUmWgHY0zMkMXkvOHb9RnCWKKfzg6lCzyYYI95+Jg==",  # kfut scan: public
     ),
     (
         "/derivatives/api/v3/accounts",
         b"",
         "1700000000000000",
-        "+wOb9kapIbpW0cwp6PI9JAGfWvREGmAOY3Jv3nN1yCVC/JXiPzMGDPevA8pxSA/+cyq1ExQeWf6IbtZMiy2e8g==",
+        "+wOb9kapIbpW0cwp6PI9JAGfWvREGmAOY3Jv3nN1yCVC/JXiPzMGDPevA8pxSA/+cyq1ExQeWf6IbtZMiy2e8g==",  # kfut scan: public
     ),
     (
         "/api/history/v3/account-log",
         b"count=500&sort=asc&info=futures%20trade",
         "",
-        "rxF9CYSWnjRUqj7KWBYWIxrqeHFks5zkbwUWjBtDKXh++24h4JJRUeCBnwW0WZIVRPvtAlKG3mbeSMp3UZw7Pg==",
+        "rxF9CYSWnjRUqj7KWBYWIxrqeHFks5zkbwUWjBtDKXh++24h4JJRUeCBnwW0WZIVRPvtAlKG3mbeSMp3UZw7Pg==",  # kfut scan: public
     ),
 ]
 

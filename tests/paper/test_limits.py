@@ -39,7 +39,7 @@ PUBLISHED = [
     ("PUT", "pnlpreferences", {}, 10),
     ("POST", "transfer", {}, 10),
     ("POST", "transfer/subaccount", {}, 10),
-    ("GET", "subaccount/5c3b0f56-36a5-4b39-9a41-6d2f6a6d0f01/trading-enabled", {}, 2),
+    ("GET", "subaccount/5c3b0f56-36a5-4b39-9a41-6d2f6a6d0f01/trading-enabled", {}, 2),  # kfut scan: public
     ("PUT", "self-trade-strategy", {}, 2),
 ]
 PUBLISHED_OF_HISTORY = [

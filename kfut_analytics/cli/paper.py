@@ -1,12 +1,8 @@
-"""The ``kfut`` command. Importing this module loads typer only; each command imports what it needs."""
+"""``kfut paper``: the paper exchange for other programs, and accounts that are kept."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
-import runpy
-import shutil
 import signal
 import sys
 import threading
@@ -14,90 +10,20 @@ from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ._version import __version__
-from .errors import ArgumentError, ConfigurationError, KfutError
+from ..errors import ArgumentError, ConfigurationError
+from .options import JsonOption
+from .output import write_json, write_table
 
 if TYPE_CHECKING:
-    from .paper.keeping.named import Summary
-
-QUICKSTART = "01_quickstart.ipynb"
+    from ..paper.keeping.named import Summary
 
 app = typer.Typer(
-    help="Kraken Futures in JupyterLab: account data, P&L and margin, reports and an order ticket.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+    help="The paper exchange, for rehearsal with no key and no internet.", no_args_is_help=True, rich_markup_mode=None
 )
-paper = typer.Typer(help="The paper exchange, for rehearsal with no key and no internet.", no_args_is_help=True)
-app.add_typer(paper, name="paper")
-
-
-def main() -> None:
-    """Run the ``kfut`` command: exit code 0 if all went well, 1 after an error of ours, 2 after wrong usage."""
-    try:
-        app()
-    except KfutError as error:
-        typer.echo(f"kfut: {' '.join(str(error).split())}", err=True)
-        sys.exit(2 if isinstance(error, ArgumentError) else 1)
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"kfut_analytics {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
-    ] = False,
-) -> None:
-    """Options of the command itself."""
-
-
-@app.command()
-def lab(
-    folder: Annotated[
-        Path, typer.Option("--dir", help="Folder for your copy of the notebooks; your own files are kept.")
-    ] = Path("kfut-notebooks"),
-    port: Annotated[int | None, typer.Option(help="Port of JupyterLab.", min=1, max=65535)] = None,
-    browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
-) -> None:
-    """Open JupyterLab on the quickstart notebook."""
-    if importlib.util.find_spec("jupyterlab") is None:
-        raise ConfigurationError('JupyterLab is not installed: pip install "kfut-analytics[lab]"')
-    copied = copy_notebooks(folder)
-    typer.echo(f"Notebooks are in {folder.resolve()} ({len(copied)} new)")
-    arguments = [f"--ServerApp.root_dir={folder.resolve()}", f"--LabApp.default_url=/lab/tree/{QUICKSTART}"]
-    arguments += [] if browser else ["--no-browser"]
-    arguments += [] if port is None else [f"--ServerApp.port={port}"]
-    # In a container everybody is root, and JupyterLab would refuse to start.
-    arguments += ["--allow-root"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
-    # What `python -m jupyterlab` does, without a second process that would have to be watched and ended.
-    sys.argv = ["jupyter-lab", *arguments]
-    runpy.run_module("jupyterlab", run_name="__main__")
-
-
-@app.command()
-def report(
-    out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
-    env: Annotated[str, typer.Option(help="paper or live.")] = "paper",
-    start: Annotated[str, typer.Option(help="Start of the period: a date, or a span such as -30d.")] = "-30d",
-    base_url: Annotated[str | None, typer.Option(help="Address of the exchange, if it is not the usual one.")] = None,
-) -> None:
-    """Write a position report: one HTML file to send on."""
-    from . import connect
-    from . import report as write_report
-
-    with connect(env, base_url=base_url) as client:  # type: ignore[arg-type]  # connect says what is wrong
-        written = write_report(client, out, start=start)
-    typer.echo(f"Report written to {written.resolve()}")
-
 
 _NameArgument = Annotated[str, typer.Argument(help="Letters, digits, - and _; upper and lower case are the same.")]
 _BalanceOption = Annotated[
@@ -109,7 +35,7 @@ _MarketOption = Annotated[str | None, typer.Option(help="Where prices come from:
 _MarketUrlOption = Annotated[str | None, typer.Option(help="Address of the exchange whose prices are followed.")]
 
 
-@paper.command()
+@app.command()
 def serve(
     account: Annotated[
         str, typer.Option(help="demo (90 days of history) or empty, gone when it ends; or a kept account.")
@@ -128,7 +54,7 @@ def serve(
     ] = None,
 ) -> None:
     """Run a paper exchange for other programs until Ctrl-C, and print how to reach it."""
-    from .paper import start
+    from ..paper import start
 
     # Before the work begins: a program that is told to stop while it starts should stop, too.
     stop = threading.Event()
@@ -170,7 +96,7 @@ def _mapping(path: Path) -> dict[str, object]:
 
 def _how_to_connect(base_url: str, key: str, secret: str) -> str:
     """What other programs need: variables of the environment, and lines for some of them."""
-    from .settings import LIVE_URL
+    from ..settings import LIVE_URL
 
     return f"""\
 KRAKEN_FUTURES_BASE_URL={base_url}
@@ -191,7 +117,7 @@ from kraken.futures import Trade
 trade = Trade(key="{key}", secret="{secret}", url="{base_url}")"""
 
 
-@paper.command()
+@app.command()
 def init(
     name: _NameArgument,
     balance: _BalanceOption = None,
@@ -200,13 +126,13 @@ def init(
     market_url: _MarketUrlOption = None,
 ) -> None:
     """Make a paper account that is kept in a file; it begins with 10,000 USD unless told otherwise."""
-    from .paper.keeping.named import Origin, create_account
+    from ..paper.keeping.named import Origin, create_account
 
     path = create_account(name, Origin(_amounts(balance), seed, market, market_url))
     typer.echo(f"Account {path.stem} is kept in {path}")
 
 
-@paper.command()
+@app.command()
 def reset(
     name: _NameArgument,
     balance: _BalanceOption = None,
@@ -216,7 +142,7 @@ def reset(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Begin a paper account anew; what is not given stays as it was. The old file is set aside."""
-    from .paper.keeping.named import Origin, known_path, reset_account
+    from ..paper.keeping.named import Origin, known_path, reset_account
 
     origin = Origin(_amounts(balance), seed, market, market_url)
     known_path(name)
@@ -225,19 +151,34 @@ def reset(
     typer.echo(f"Account {name} begins anew; what it was is kept in {reset_account(name, origin)}")
 
 
-@paper.command("list")
-def list_() -> None:
+@app.command("list")
+def list_(as_json: JsonOption = False) -> None:
     """Show the paper accounts that are kept in files."""
-    from .paper.keeping.named import accounts_folder, list_accounts
+    from ..paper.keeping.named import accounts_folder, list_accounts
 
     accounts = list_accounts()
+    if as_json:
+        write_json({"folder": str(accounts_folder()), "accounts": [_record(account) for account in accounts]})
+        return
     if not accounts:
         typer.echo(f"No accounts in {accounts_folder()}; kfut paper init NAME makes one")
         return
-    rows = [("NAME", "TIME", "SIZE", "OPEN", "BALANCES"), *(_row(account) for account in accounts)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    write_table(("name", "time", "size", "open", "balances"), map(_row, accounts))
+
+
+def _record(account: Summary) -> dict[str, Any]:
+    """An account for machines."""
+    return {
+        "name": account.name,
+        "time": None if account.trouble else datetime.fromtimestamp(account.now, UTC),
+        "bytes": account.size,
+        "open": account.is_open,
+        "trouble": account.trouble or None,
+        "balances": [
+            {"wallet": wallet, "currency": currency.upper(), "amount": float(amount)}
+            for (wallet, currency), amount in sorted(account.balances.items())
+        ],
+    }
 
 
 def _row(account: Summary) -> tuple[str, ...]:
@@ -266,44 +207,3 @@ def _amounts(options: list[str] | None) -> dict[str, Decimal] | None:
         except InvalidOperation:
             raise ArgumentError(f"--balance {option} is not CURRENCY=AMOUNT, such as USD=10000") from None
     return amounts
-
-
-def notebooks_folder() -> Path:
-    """Where the notebooks are: inside the installed package, or beside it in a checkout.
-
-    Raises
-    ------
-    ConfigurationError
-        If they are in neither place.
-    """
-    package = Path(__file__).resolve().parent
-    for folder in (package / "notebooks", package.parent / "notebooks"):
-        if (folder / QUICKSTART).is_file():
-            return folder
-    raise ConfigurationError("the notebooks are missing from this installation: pip install --force-reinstall it")
-
-
-def copy_notebooks(folder: Path) -> list[Path]:
-    """Copy the notebooks into a folder, made if need be; files that are there already are kept.
-
-    Returns
-    -------
-    list of Path
-        What was copied.
-
-    Raises
-    ------
-    ConfigurationError
-        If the folder cannot be written.
-    """
-    copied = []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for notebook in sorted(notebooks_folder().glob("*.ipynb")):
-            own = folder / notebook.name
-            if not own.exists():
-                shutil.copyfile(notebook, own)
-                copied.append(own)
-    except OSError as error:
-        raise ConfigurationError(f"cannot write to {folder}: {error.strerror or error}") from error
-    return copied

@@ -1,0 +1,36 @@
+"""Options that several commands share, and opening a client from them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import ArgumentError
+
+if TYPE_CHECKING:
+    from ..client import Client
+
+EnvOption = Annotated[str, typer.Option("--env", help="paper or live.")]
+UrlOption = Annotated[str | None, typer.Option("--base-url", help="Address of the exchange, if not the usual one.")]
+AccountOption = Annotated[
+    str | None, typer.Option("--account", help="Account of the embedded paper exchange: demo, empty, or a kept one.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Write one JSON object, for machines.")]
+
+FOUND = 3
+"""Exit code of a command that looks for trouble and found some."""
+
+
+def opened(env: str, base_url: str | None = None, account: str | None = None, **options: Any) -> Client:
+    """A client as the options say; read-only unless they say ``trading=True``."""
+    from .. import connect
+
+    if account is not None:
+        if env != "paper" or base_url is not None:
+            raise ArgumentError(
+                f"--account {account} names an account of the embedded paper exchange: leave it out, "
+                "the key decides which account it is"
+            )
+        options["account"] = account
+    return connect(env, base_url=base_url, **options)  # type: ignore[arg-type]  # connect says what is wrong

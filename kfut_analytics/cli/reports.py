@@ -1,0 +1,105 @@
+"""``kfut report`` and ``kfut sync``: the position report, and history that is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import ArgumentError
+from .account import heading, title
+from .options import FOUND, AccountOption, EnvOption, JsonOption, UrlOption, opened
+from .output import write_json
+
+if TYPE_CHECKING:
+    from ..client import Client
+
+
+def report(
+    out: Annotated[Path, typer.Option(help="File to write; its ending says what: .html, .pdf, .md or .xlsx.")] = Path(
+        "report.html"
+    ),
+    env: Annotated[str, typer.Option(help="paper, live, or archive.")] = "paper",
+    start: Annotated[str, typer.Option(help="Start of the period: a date, or a span such as -30d.")] = "-30d",
+    compare: Annotated[
+        tuple[str, str] | None, typer.Option(help="Two dates: how the account came from one to the other.")
+    ] = None,
+    section: Annotated[
+        list[str] | None, typer.Option(help="Only this section; may be repeated, in the order wanted.")
+    ] = None,
+    templates: Annotated[Path | None, typer.Option(help="Folder of templates that come before ours.")] = None,
+    unmask: Annotated[bool, typer.Option("--unmask", help="Tell the account's name in full.")] = False,
+    base_url: UrlOption = None,
+    account: AccountOption = None,
+    path: Annotated[Path | None, typer.Option(help="Folder of the archive, if it is not the usual one.")] = None,
+) -> None:
+    """Write a position report: one file to send on."""
+    from .. import report as write_report
+
+    with opened(env, base_url, account, path=path) as client:
+        written = write_report(
+            client, out, start=start, compare=compare, sections=section, templates=templates, unmask=unmask
+        )
+    typer.echo(f"Report written to {written.resolve()}")
+
+
+def sync(
+    env: EnvOption = "paper",
+    base_url: UrlOption = None,
+    account: AccountOption = None,
+    start: Annotated[str | None, typer.Option(help="From when on; by default from the first entry.")] = None,
+    candles: Annotated[
+        list[str] | None, typer.Option(help="More candles: PF_XBTUSD:1d or PF_XBTUSD:1h:mark; may be repeated.")
+    ] = None,
+    funding: Annotated[
+        list[str] | None, typer.Option(help="More contracts whose funding rates are kept; may be repeated.")
+    ] = None,
+    path: Annotated[Path | None, typer.Option(help="Folder of the archive, if it is not the usual one.")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Only say what would be asked for.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Only check what is held; 3 if something is wrong.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Save the account's history in its archive, as far as it is not there yet."""
+    if plan and verify:
+        raise ArgumentError("--plan and --verify are two different questions: give one of them")
+    from ..archive.plan import Plan
+
+    wanted = [_candles(one) for one in candles or []]
+    with opened(env, base_url, account, path=path) as client:
+        if verify:
+            _verify(client, as_json)
+            return
+        result = client.sync(start, candles=wanted, funding=funding or (), plan_only=plan)
+        if not as_json:
+            typer.echo(title(client))
+            typer.echo(repr(result))
+        elif isinstance(result, Plan):
+            figures = {"requests": result.requests, "tokens": result.tokens, "minutes": result.minutes}
+            write_json(_archive(client) | figures | {"series": result.frame})
+        else:
+            brought: dict[str, Any] = {"until": result.until, "seconds": result.seconds, "notes": result.notes}
+            write_json(_archive(client) | brought | {"series": result.frame()})
+
+
+def _verify(client: Client, as_json: bool) -> None:
+    found = client.archive.verify()
+    if as_json:
+        write_json(_archive(client) | {"files": found.files, "rows": found.rows, "problems": found.problems})
+    else:
+        typer.echo(repr(found))
+    if not found:
+        raise typer.Exit(FOUND)
+
+
+def _archive(client: Client) -> dict[str, Any]:
+    return heading(client, None) | {"folder": str(client.archive.folder)}
+
+
+def _candles(text: str) -> list[str]:
+    parts = text.split(":")
+    if not 2 <= len(parts) <= 3 or not all(parts):
+        raise ArgumentError(
+            f"--candles {text} is not SYMBOL:RESOLUTION or SYMBOL:RESOLUTION:KIND, such as PF_XBTUSD:1d"
+        )
+    return parts

@@ -61,25 +61,31 @@ def sync(
     as_json: JsonOption = False,
 ) -> None:
     """Save the account's history in its archive, as far as it is not there yet."""
+    if plan and (candles or funding):
+        raise ArgumentError("--plan does not look at --candles and --funding: leave them out")
     if plan and verify:
         raise ArgumentError("--plan and --verify are two different questions: give one of them")
-    from ..archive.plan import Plan
-
     wanted = [_candles(one) for one in candles or []]
     with opened(env, base_url, account, path=path) as client:
         if verify:
             _verify(client, as_json)
             return
-        result = client.sync(start, candles=wanted, funding=funding or (), plan_only=plan)
-        if not as_json:
-            typer.echo(title(client))
-            typer.echo(repr(result))
-        elif isinstance(result, Plan):
-            figures = {"requests": result.requests, "tokens": result.tokens, "minutes": result.minutes}
-            write_json(_archive(client) | figures | {"series": result.frame})
+        if plan:
+            planned = client.sync(start, plan_only=True)
+            figures = {"requests": planned.requests, "tokens": planned.tokens, "minutes": planned.minutes}
+            _write(client, planned, figures | {"series": planned.frame}, as_json)
         else:
-            brought: dict[str, Any] = {"until": result.until, "seconds": result.seconds, "notes": result.notes}
-            write_json(_archive(client) | brought | {"series": result.frame()})
+            done = client.sync(start, candles=wanted, funding=funding or ())
+            brought = {"until": done.until, "seconds": done.seconds, "notes": done.notes, "series": done.frame()}
+            _write(client, done, brought, as_json)
+
+
+def _write(client: Client, result: object, figures: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        write_json(_archive(client) | figures)
+    else:
+        typer.echo(title(client))
+        typer.echo(repr(result))
 
 
 def _verify(client: Client, as_json: bool) -> None:

@@ -80,12 +80,13 @@ def found_in(text: str, name: str = "") -> Iterator[tuple[str, str]]:
     """
     if PUBLIC_MARK in text:
         return
-    seen: set[str] = set()
+    found: dict[str, str] = {}
     for form in _forms(text):
         for kind, value in itertools.chain(_by_shape(form), _by_name(form), _whole(form, name)):
-            if not any(value in other or other in value for other in seen):
-                seen.add(value)
-                yield kind, value
+            found.setdefault(value, kind)
+    for value, kind in found.items():
+        if not any(value != other and value in other for other in found):  # else it is a part of that
+            yield kind, value
 
 
 def masked(value: str) -> str:

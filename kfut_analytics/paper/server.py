@@ -72,6 +72,17 @@ def tick_seconds(speed: float) -> float:
     return max(SHORTEST_TICK_SECONDS, TICK_SECONDS / max(speed, 1.0))
 
 
+class _Server(uvicorn.Server):
+    """Closes what is still open when the time for a graceful end is over; uvicorn leaves it to the garbage collector."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End, and leave no connection behind."""
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)  # a transport closes its socket in the loop's next round
+
+
 class PaperServer:
     """A running paper exchange.
 
@@ -152,7 +163,7 @@ class PaperServer:
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=1,
         )
-        self._server = uvicorn.Server(config)
+        self._server = _Server(config)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._socket]}, name="kfut-paper", daemon=True
         )

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .limits import Limits
     from .margin import Margin, margin
     from .orders import Cancel, CancelResult, Edit, EditResult, Order, OrderResult, Preview
+    from .parameters import refuse_secrets
     from .pnl import PnL, pnl
     from .recording import recording
     from .report import report
@@ -62,6 +63,7 @@ _HOMES = {
     "Margin": ".margin",
     "recording": ".recording",
     "report": ".report",
+    "refuse_secrets": ".parameters",
     "OrderTicket": ".widgets",
     "Blotter": ".widgets",
     "PositionsPanel": ".widgets",
@@ -99,6 +101,7 @@ __all__ = [
     "pnl",
     "read_account_log_csv",
     "recording",
+    "refuse_secrets",
     "report",
 ]
 

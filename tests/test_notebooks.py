@@ -32,7 +32,7 @@ def test_is_clean(path: Path) -> None:
     assert set(notebook.metadata) == {"kernelspec", "language_info"}, "neither widget state nor run parameters"
     assert notebook.metadata.kernelspec.name == "python3"
     for cell in notebook.cells:
-        assert not cell.metadata
+        assert cell.metadata in ({}, {"tags": ["parameters"]}), "tags are for papermill only"
         if cell.cell_type == "code":
             assert cell.outputs == []
             assert cell.execution_count is None

@@ -11,7 +11,7 @@ PUBLIC = {
     "Accounts", "Archive", "Blotter", "Cancel", "CancelResult", "Client", "Edit", "EditResult", "Equity", "Limits",
     "Margin", "Monitor", "Order", "OrderResult", "OrderTicket", "PnL", "PositionsPanel", "Preview", "__version__",
     "connect", "describe", "equity", "errors", "margin", "paper", "plots", "pnl", "read_account_log_csv", "recording",
-    "report",
+    "refuse_secrets", "report",
 }  # fmt: skip
 
 

@@ -114,17 +114,19 @@ def _chosen(sections: Sequence[str] | None, known: Iterable[str], extra: Iterabl
     return list(sections)
 
 
+_UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+"""As the exchange names accounts; paths of files have it, which reasons may mention."""
+
+
 def mask(name: str) -> str:
-    """An account's name as it may be sent on: the last four characters of anything longer than eight.
+    """An account's name as it may be sent on: the last four characters of its id, or of any name longer than eight.
 
     >>> mask("demo"), mask("f92fc7de-2fce-4265-b806-4f3c1efb37ee")
     ('demo', '…37ee')
     """
+    found = _UID.search(name)
+    name = found.group() if found else name
     return name if len(name) <= 8 else f"…{name[-4:]}"
-
-
-_UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-"""As the exchange names accounts; paths of files have it, which reasons may mention."""
 
 
 def masked(report: Report, name: str) -> Report:

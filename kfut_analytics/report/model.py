@@ -174,6 +174,14 @@ class Table:
 
     kind = "table"
 
+    def frame(self) -> pd.DataFrame:
+        """The rows as a DataFrame of numbers, times and words; heads that occur twice are numbered."""
+        names: list[str] = []
+        for head in self.heads:
+            names.append(head if head not in names else f"{head} {sum(name.startswith(head) for name in names) + 1}")
+        columns = ([row[place].raw for row in self.rows] for place in range(len(names)))
+        return pd.DataFrame(dict(zip(names, columns, strict=True)))
+
     @property
     def numeric(self) -> list[bool]:
         """Whether each column holds numbers."""

@@ -20,7 +20,10 @@ DPI = 144
 
 
 _LONG = re.compile(r"\d+\.\d{3,}")
-"""Numbers with more decimals than anyone sees: a hundredth of a point is enough."""
+"""Coordinates with more decimals than anyone sees: a hundredth of a point is enough."""
+
+_TAG = re.compile(r"<[^>]*>")
+"""Where coordinates are; the figures in texts keep all their digits."""
 
 _DOT = re.compile(r"M (\S+) (\S+) \n((?:C (?:\S+ ){6}\n){3}C (?:\S+ ){4}(\S+) (\S+) \n)(?:C (?:\S+ ){6}\n){4}z")
 """A dot of a hatch, which matplotlib draws as eight curves; there are thousands."""
@@ -52,9 +55,9 @@ def svg(chart: Chart) -> str:
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r'<g id="[^"]*"(/?)>', r"<g\1>", text)
     text = re.sub(r' xmlns(:\w+)?="[^"]*"', "", text)
-    text = _LONG.sub(lambda found: f"{float(found.group()):.2f}", text)
+    text = _TAG.sub(lambda tag: _LONG.sub(lambda found: f"{float(found.group()):.2f}", tag.group()), text)
     text = _DOT.sub(_as_arcs, text)
-    text = _HATCHED.sub(r'\1 fill-opacity="0.25"\3', text)
+    text = _HATCHED.sub(r'\1 fill-opacity="0.5"\3', text)
     for key, colour in properties(THEMES["light"]).items():
         text = text.replace(colour, f"var({key})")
     return text

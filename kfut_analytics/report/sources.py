@@ -82,7 +82,8 @@ class Sources:
         Whose account to report.
     start, end
         The period: points in time, or offsets that count from the exchange's time. The start is moved back to the
-        beginning of its day (UTC), so that no day but the last is a part of one; ``end`` None is now.
+        beginning of its day (UTC), so that no day but the last is a part of one, and an end before now to the full
+        hour (of long periods, the full 4 hours or day); ``end`` None is now.
 
     Attributes
     ----------
@@ -90,6 +91,8 @@ class Sources:
         Whose figures they are.
     as_of
         The exchange's time of the figures; this machine's where no exchange tells.
+    ended
+        Whether the period ends before now.
     log
         The account log of the period.
     """
@@ -102,8 +105,9 @@ class Sources:
         # The log after the balances: it then lacks no entry that changed them.
         self.as_of = now = self._now()
         self.start = parse_time(start, name="start", now=now).floor("D")
-        self._until = None if end is None else parse_time(end, name="end", now=now)
-        self.end = now if self._until is None else min(self._until, now)
+        until = now if end is None else parse_time(end, name="end", now=now)
+        self.ended = until < now
+        self.end = until.floor(step_of(self._resolution(until))) if self.ended else now
         if self.start >= self.end:
             told = "now" if end is None else f"end={end!r}"
             raise ArgumentError(f"start={start!r} is not before {told}: give an earlier start")
@@ -118,14 +122,12 @@ class Sources:
             return utc_now()
 
     @property
-    def ended(self) -> bool:
-        """Whether the period ends before now."""
-        return self._until is not None
-
-    @property
     def resolution(self) -> str:
         """How often the account is valued: the longer the period, the less often."""
-        days = (self.end - self.start) / pd.Timedelta("1D")
+        return self._resolution(self.end)
+
+    def _resolution(self, end: pd.Timestamp) -> str:
+        days = (end - self.start) / pd.Timedelta("1D")
         return "1h" if days <= _DAYS_BY_HOUR else "4h" if days <= _DAYS_BY_4H else "1d"
 
     @cached_property
@@ -141,13 +143,18 @@ class Sources:
     @cached_property
     def equity(self) -> Equity:
         """The account's value through the period."""
-        end = self._until and self._until.floor(step_of(self.resolution))
+        end = self.end if self.ended else None
         return equity(self.client, start=self.start, end=end, resolution=self.resolution)
 
     @cached_property
     def history(self) -> pd.DataFrame:
         """Margin usage through the period."""
         return self.margin.history(self.start, self.end, self.resolution)
+
+    @cached_property
+    def edges(self) -> pd.DataFrame:
+        """Where positions would be liquidated."""
+        return self.margin.liquidation()
 
     @cached_property
     def trips(self) -> pd.DataFrame:

@@ -171,6 +171,16 @@ def test_drawings_follow_the_theme(demo, files):
         assert html.count(f"{name}:") >= 3  # light, dark, print
 
 
+def test_figures_in_drawings_keep_their_digits(demo, files):
+    """Coordinates are shortened, and what is told is not."""
+    drawing = re.search(r'id="chart-margin_usage".*?</svg>', files["html"].decode(), flags=re.DOTALL).group()
+    texts = [text.replace("&amp;", "&") for text in re.findall(r"<text[^>]*>([^<]*)", drawing)]
+    coins = [v.text for row in demo.section("margin").part("usage").rows for v in row if v.unit == "XBT"]
+    assert any(f"{coins[0]} XBT" in text for text in texts)
+    sizes = {v.text: None for row in demo.section("positions").part("liquidation").rows for v in row if v.unit == "XBT"}
+    assert all(any(f"{size} XBT" in text for text in texts) for size in sizes)
+
+
 def test_every_name_of_a_figure_is_defined(demo, page):
     named = {head for table in parts(demo, Table) for head, n in zip(table.heads, table.numeric, strict=True) if n}
     named |= {figure.label for section in demo.sections for figure in section.figures()}

@@ -282,6 +282,15 @@ def test_a_comparison_tells_both_dates_and_the_way_between(client, equity):
         assert render(found, kind)
 
 
+def test_equity_and_what_was_booked_end_at_the_same_moment(client):
+    found = build(client, compare=("-20d", "-10d"), sections=["account", "bridge"])
+    assert found.end == (NOW - 10 * DAY).floor("h")
+    held = {(row[0].raw, row[1].raw): row[-1].raw for row in found.section("bridge").part("balances_bridge").rows}
+    equity = kfut.equity(client, start=found.start, end=found.end)
+    known = equity.holdings().query("kind == 'balance'").set_index(["account", "asset"])["quantity"]
+    assert held == pytest.approx({key: known[key] for key in held}, abs=1e-9)
+
+
 @pytest.mark.parametrize("compare", ["-30d", ("-30d",), ("-10d", "-20d")])
 def test_what_is_no_pair_of_dates_is_refused(client, compare):
     with pytest.raises(ArgumentError, match=r"compare=|start="):

@@ -62,7 +62,7 @@ def _highest(sources: Sources, column: str) -> Value:
 
 def _nearest(sources: Sources) -> Value:
     try:
-        distances = sources.margin.liquidation()["market_distance"].dropna()
+        distances = sources.edges["market_distance"].dropna()
     except KfutError as error:
         return Value(None, "fraction", note=reason(error))
     if distances.empty:
@@ -186,7 +186,7 @@ def _positions(sources: Sources) -> Iterator[Part]:
         )
     heads = ["Contract", "Side", "Size", "Entry", "Mark", "Value, USD", "Unrealised P&L", "Unrealised funding", "in"]
     yield Table("positions", heads, rows, "Open positions")
-    edges = usage.liquidation()
+    edges = sources.edges
     yield chart("liquidation", "Distance of each position to liquidation", height(len(edges), 2),
                 lambda ax: plots.liquidation(edges, ax, theme="light"))  # fmt: skip
     rows = []

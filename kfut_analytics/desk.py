@@ -125,13 +125,7 @@ class Desk:
 
         def allow(spent: Spent) -> None:
             """Under the journal's lock: two orders cannot both use the last of a limit."""
-            over = (
-                limit is not None and used + notional > to_decimal(limit)
-                for limit, used in (
-                    (self._limits.session_notional, spent.session),
-                    (self._limits.daily_notional, spent.today),
-                )
-            )
+            over = (limit is not None and used + notional > to_decimal(limit) for _, limit, used in self._used(spent))
             if notional and any(over) and seen.market is not None:
                 orders.examine(order, seen.market, self._limits, spent)
 
@@ -157,8 +151,8 @@ class Desk:
 
     def edit(self, edit: Edit) -> EditResult:
         """Change an open order; see `Client.edit`."""
-        exact, symbol = self._exact(edit)
-        intent = self._write_edit(exact, symbol)
+        intent = self._write_edit(*(checked := self._exact(edit)))
+        exact = checked[0]
         return self._carry_out(intent, partial(self._venue.edit, exact, intent.deadline), EditResult)
 
     def _require_unlocked(self, what: str, name: str) -> None:
@@ -166,13 +160,38 @@ class Desk:
             message = f"the kill switch was used: no new {what} goes out until client.unlock()"
             raise OrderRefused(message, field="symbol", value=name, rule="locked")
 
-    def _write_edit(self, exact: Edit, symbol: str) -> Intent:
+    def _write_edit(self, exact: Edit, symbol: str, gained: Decimal) -> Intent:
         self._require_unlocked("change", symbol)
-        ids = {"cli_ord_id": exact.cli_ord_id or "", "order_id": exact.order_id or ""}
-        return self._write("edit", _details(exact), exact.time_to_live, symbol=symbol, **ids)
 
-    def _exact(self, edit: Edit) -> tuple[Edit, str]:
-        """The change held against the contract's rules and the user's limits, and the contract."""
+        def allow(spent: Spent) -> None:
+            for rule, limit, used in self._used(spent):
+                if gained and limit is not None and used + gained > to_decimal(limit):
+                    message = (
+                        f"the change adds {gained:,.2f} USD: your limit {rule} is {float(limit):,.2f} USD, of which "
+                        f"{used:,.2f} USD is used"
+                    )
+                    raise OrderRefused(message, field="size", value=exact.size, rule=rule)
+
+        return self._write(
+            "edit",
+            _details(exact),
+            exact.time_to_live,
+            symbol=symbol,
+            cli_ord_id=exact.cli_ord_id or "",
+            order_id=exact.order_id or "",
+            notional=gained,
+            allow=allow,
+        )
+
+    def _used(self, spent: Spent) -> list[tuple[str, Decimal | float | None, Decimal]]:
+        """Each limit over several orders, and what of it is used."""
+        return [
+            ("session_notional", self._limits.session_notional, spent.session),
+            ("daily_notional", self._limits.daily_notional, spent.today),
+        ]
+
+    def _exact(self, edit: Edit) -> tuple[Edit, str, Decimal]:
+        """The change held against the contract's rules and the user's limits, the contract, and the value it adds."""
         resting = self._venue.open_orders()
         mine = resting[(resting.index == edit.order_id) | (resting["cli_ord_id"] == edit.cli_ord_id)]
         if mine.empty:
@@ -183,8 +202,8 @@ class Desk:
         row = mine.iloc[0]
         symbol = str(row["symbol"])
         exact = orders.check_edit(edit, self._rules.instrument(symbol))
-        orders.check_change(exact, row, self._read_market(symbol), self._limits)
-        return exact, symbol
+        gained = orders.check_change(exact, row, self._read_market(symbol), self._limits)
+        return exact, symbol, gained
 
     def cancel(self, cancel: Cancel) -> CancelResult:
         """Cancel an order; see `Client.cancel`."""
@@ -219,8 +238,8 @@ class Desk:
     def _prepared(self, instruction: Order | Edit | Cancel | Preview) -> tuple[Instruction, Callable[[], Intent]]:
         match instruction:
             case Edit():
-                exact, symbol = self._exact(instruction)
-                return exact, partial(self._write_edit, exact, symbol)
+                checked = self._exact(instruction)
+                return checked[0], partial(self._write_edit, *checked)
             case Cancel():
                 return instruction, partial(self._write_cancel, instruction)
             case _:

@@ -137,6 +137,11 @@ class Journal:
         self._lock = threading.RLock()
         try:
             self._connection = _connect(path)
+            self._check()  # before anything is changed: it may be somebody else's
+            if path is not None:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                # An intent must be on the disk, not only with the system, before its request goes out.
+                self._connection.execute("PRAGMA synchronous = FULL")
             with self._transaction():
                 self._prepare()
         except (sqlite3.Error, OSError) as error:
@@ -147,16 +152,20 @@ class Journal:
             ) from error
 
     def _prepare(self) -> None:
-        application, version, tables = (
-            self._connection.execute(question).fetchone()[0]
-            for question in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
-        )
-        if tables == 0:
+        """Make the tables; another process may have done so a moment ago."""
+        if self._asked("SELECT count(*) FROM sqlite_master") == 0:
             for statement in _SCHEMA.split(";\n"):
                 self._connection.execute(statement)
-        elif application != _APPLICATION:
+
+    def _asked(self, question: str) -> int:
+        return int(self._connection.execute(question).fetchone()[0])
+
+    def _check(self) -> None:
+        if self._asked("SELECT count(*) FROM sqlite_master") == 0:
+            return
+        if self._asked("PRAGMA application_id") != _APPLICATION:
             raise sqlite3.DatabaseError("it is another program's file")
-        elif version != _VERSION:
+        if (version := self._asked("PRAGMA user_version")) != _VERSION:
             raise sqlite3.DatabaseError(
                 f"it is of version {version}, this program knows {_VERSION}: install a newer one"
             )
@@ -407,10 +416,6 @@ def _connect(path: Path | None) -> sqlite3.Connection:
         ":memory:" if path is None else path, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None
     )
     connection.row_factory = sqlite3.Row
-    if path is not None:
-        connection.execute("PRAGMA journal_mode = WAL")
-        # An intent must be on the disk, not only with the system, before its request goes out.
-        connection.execute("PRAGMA synchronous = FULL")
     return connection
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from typing import Any
 
 import pandas as pd
@@ -15,7 +16,7 @@ from .market import Market
 from .order import Edit
 
 
-def check_change(edit: Edit, resting: pd.Series[Any], market: Market, limits: Limits) -> None:
+def check_change(edit: Edit, resting: pd.Series[Any], market: Market, limits: Limits) -> Decimal:
     """Hold a change against the order as it is, the market and the user's limits.
 
     Parameters
@@ -28,6 +29,11 @@ def check_change(edit: Edit, resting: pd.Series[Any], market: Market, limits: Li
         Of its contract, as it is now.
     limits
         The user's own.
+
+    Returns
+    -------
+    Decimal
+        Value in USD that the order gains, which counts towards the limits; zero where it may only reduce a position.
 
     Raises
     ------
@@ -74,12 +80,11 @@ def check_change(edit: Edit, resting: pd.Series[Any], market: Market, limits: Li
                 rule="price_deviation",
                 suggestion=nearest,
             )
-    if limits.order_notional is None or bool(resting["reduce_only"]):
-        return
+    if bool(resting["reduce_only"]):
+        return Decimal(0)
     size = float(edit.size) if edit.size is not None else float(resting["size"])
-    at = next((float(value) for value in (price, stop, market.mark) if not math.isnan(float(value))), math.nan)
-    worth = float(contracts.notional(size, at, inverse=market.inverse))
-    if worth > float(limits.order_notional):
+    worth = _worth(size, (price, stop, market.mark), market)
+    if limits.order_notional is not None and worth > float(limits.order_notional):
         raise OrderRefused(
             f"the order would be worth {worth:,.2f} USD: your limit order_notional is "
             f"{float(limits.order_notional):,.2f} USD",
@@ -87,6 +92,14 @@ def check_change(edit: Edit, resting: pd.Series[Any], market: Market, limits: Li
             value=edit.size if edit.size is not None else edit.limit_price,
             rule="order_notional",
         )
+    before = _worth(float(resting["size"]), (resting["limit_price"], resting["stop_price"], market.mark), market)
+    return max(Decimal(0), to_decimal(round(worth - before, 8)))
+
+
+def _worth(size: float, prices: tuple[Any, ...], market: Market) -> float:
+    """Value in USD at the first price that there is."""
+    at = next((float(price) for price in prices if not math.isnan(float(price))), math.nan)
+    return float(contracts.notional(size, at, inverse=market.inverse))
 
 
 def _is_same(now: Any, wanted: Any) -> bool:

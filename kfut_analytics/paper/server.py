@@ -73,7 +73,7 @@ def tick_seconds(speed: float) -> float:
 
 
 class _Server(uvicorn.Server):
-    """Closes what is still open when the time for a graceful end is over; uvicorn leaves it to the garbage collector."""
+    """Closes what is still open when the time for a graceful end is over, instead of leaving it to be collected."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End, and leave no connection behind."""

@@ -182,7 +182,10 @@ def _dotenv_file(given: str | os.PathLike[str] | None) -> Path | None:
 def _dotenv_reader(path: Path) -> Callable[[str], str | None]:
     from dotenv import dotenv_values
 
-    get = dotenv_values(path, interpolate=False).get
+    try:
+        get = dotenv_values(path, interpolate=False).get
+    except UnicodeDecodeError as error:
+        raise CredentialsError(f"{path} is not UTF-8 text: save it as UTF-8 (in Notepad: Save as, Encoding)") from error
     if any(get(name) for pair in KEY_VARIABLES for name in pair):
         _warn_of_exposure(path)
     return get

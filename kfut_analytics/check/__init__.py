@@ -9,7 +9,7 @@ from .finding import Finding
 from .keys import environment_keys, key_at_exchange
 from .machine import disk, paper_exchange
 from .network import exchange_reached
-from .versions import jupyterlab, versions
+from .versions import jupyterlab, packages
 
 __all__ = ["Finding", "look_at_everything"]
 
@@ -30,7 +30,7 @@ def look_at_everything(base_url: str = settings.LIVE_URL, *, offline: bool = Fal
         What is well and what is not, as it is found.
     """
     checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
-        ("versions", versions),
+        ("versions", packages),
         ("jupyterlab", jupyterlab),
         ("disk", disk),
         ("keys", environment_keys),

@@ -30,8 +30,9 @@ def environment_keys() -> Iterator[Finding]:
             if key or secret:
                 yield from _pair(where, names, key, secret)
                 places.append((where, names[0], key.strip()))
-    yield from _dotenv_file()
-    if not places:
+    about_file = list(_dotenv_file())
+    yield from about_file
+    if not places and not about_file:
         yield from _none_found()
     elif len({key for _, _, key in places}) > 1:
         where, name, _ = places[0]

@@ -23,7 +23,7 @@ _EXTENSIONS = {
 """Front ends that JupyterLab needs: by folder the package that brings it, and the one that it is for."""
 
 
-def versions() -> Iterator[Finding]:
+def packages() -> Iterator[Finding]:
     """Python and the packages that are always needed."""
     try:
         needed = [Requirement(line) for line in metadata.requires(PACKAGE) or []]

@@ -62,7 +62,6 @@ DEFINITIONS = {
     "Equity at the start": "equity at the start of the period, USD.",
     "Equity at the end": "equity at the end of the period, USD.",
     "Unexplained": "change of equity that no entry and no price explains; zero when the account log is complete.",
-    "Share of trading days won": "days with a positive net divided by days with a net other than zero.",
     # ---- through time
     "Return": "time-weighted return: of the times between external flows, compounded.",
     "Maximum drawdown": "largest loss of time-weighted growth from its highest value so far.",
@@ -76,7 +75,7 @@ DEFINITIONS = {
     "Equity after": "margin equity of all wallets after the shock, USD.",
     "Usage after": "initial margin divided by equity after the shock, of several wallets the highest; \N{INFINITY} "
     "where no equity is left.",
-    "Funding rate": "of the coming hour, as a part of the position's value; longs pay when positive.",
+    "Funding rate": "of this hour, as a part of the position's value; longs pay when positive.",
     "Expected, 24 h": "funding expected in the next 24 hours: this hour at its rate, the rest at the predicted one. "
     "Negative is a cost.",
     "Expected, USD": "the same in USD, at the index price.",
@@ -87,9 +86,6 @@ DEFINITIONS = {
     "Exit": "average price of what was closed.",
     "Hours": "from the first opening to the last closing.",
     "Round trips ended": "positions that were opened and closed within the period.",
-    "Won": "round trips with a gain divided by all that gained or lost.",
-    "Profit factor": "sum of the gains divided by the sum of the losses of round trips, net.",
-    "Mean result": "mean net result of the round trips that ended.",
     # ---- quality
     "Computed": "from the account log and candles.",
     "Exchange": "the exchange's own figure.",

@@ -161,11 +161,10 @@ def _contracts(sources: Sources) -> Iterator[Part]:
     yield Table("summary", ["Currency", *_PNL, "Trades"], rows, "By currency", _NO_TRADING)
     if not rows:
         return
-    codes = sorted((str(code) for code in ledger.by()["currency"].unique()), key=lambda code: (code != "USD", code))
-    for rank, code in enumerate(codes):
-        yield chart(f"pnl_{code.lower()}", f"Cumulative P&L, {code}", 2.6 if rank else 3.4,
-                    lambda ax, code=code: plots.pnl(ledger, ax, currency=code, theme="light", as_of=end))  # type: ignore[misc]  # fmt: skip
-    main = codes[0]
+    codes = {str(code) for code in ledger.by()["currency"]}
+    main = "USD" if "USD" in codes else min(codes)
+    yield chart("pnl", f"Cumulative P&L, {main}", 3.4,
+                lambda ax: plots.pnl(ledger, ax, currency=main, theme="light", as_of=end))  # fmt: skip
     by_contract = ledger.by_contract()
     shown = by_contract[by_contract["currency"] == main]
     yield chart("pnl_by_contract", f"Net P&L by contract, {main}", height(min(len(shown), 20)),

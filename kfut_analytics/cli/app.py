@@ -40,6 +40,7 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):  # a console that lacks a character shows a question mark
             stream.reconfigure(errors="replace")
     with warnings.catch_warnings():
+        warnings.simplefilter("default", UserWarning)
         warnings.showwarning = _show_warning
         try:
             app()

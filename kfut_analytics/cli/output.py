@@ -80,7 +80,7 @@ def write_frame(frame: pd.DataFrame, formats: Mapping[str, str] | None = None, *
 
 
 def _text(value: Any, form: str) -> str:
-    plain = _plain(value) if isinstance(value, float) else _scalar(value)
+    plain = _plain(value)
     if plain is None:
         return "n/a"
     if isinstance(plain, bool):

@@ -2,12 +2,22 @@
 
 Start with ``client = kfut.connect()``: the embedded paper exchange, with no key and no internet. Then::
 
-    client.positions(); client.account(); client.account_log(start="-90d")
-    pnl = kfut.pnl(client.account_log());  pnl.by_contract();  kfut.plots.pnl(pnl)
-    margin = kfut.margin(client);          margin.usage(); margin.liquidation(); margin.stress([-0.2, 0.2])
-    kfut.report(client, "report.html")
-    kfut.OrderTicket(client)
-    kfut.describe("positions")             # what each column means
+    client.positions(); client.account(); client.account_log(start="-90d")    # DataFrames with fixed columns
+    kfut.describe(); kfut.describe("positions")       # the tables; what each column means
+    pnl = kfut.pnl(client.account_log());   pnl.by_contract(); pnl.round_trips(); pnl.reconcile()
+    equity = kfut.equity(client);           equity.summary(); equity.drawdowns(); equity.bridge()
+    margin = kfut.margin(client);           margin.usage(); margin.liquidation(); margin.stress([-0.2, 0.2])
+    kfut.plots.pnl(pnl)                               # one function per chart: kfut.plots.__all__
+    kfut.report(client, "report.html")                # also .pdf, .xlsx, .md
+    client.sync(); client.archive.describe()          # history that is kept; kfut.connect("archive", path=…)
+
+With ``kfut.connect(trading=True)`` also::
+
+    order = kfut.Order("PF_XBTUSD", "buy", 0.01, limit_price=80_000)
+    client.preview(order); client.place(order); client.cancel(…); client.journal()
+    kfut.OrderTicket(client); kfut.Monitor(client)    # for a notebook cell
+
+Errors are one tree, drawn in `kfut.errors`; `kfut.paper` is the exchange by itself; ``kfut --help`` is the command line.
 
 Names are loaded when they are first used, so importing this package loads neither matplotlib, ipywidgets nor the
 paper exchange.

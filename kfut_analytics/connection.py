@@ -94,6 +94,11 @@ def connect(
     path
         Folder of the archive; by default one per account in the user's data folder (or that of ``KFUT_HOME``).
 
+    Returns
+    -------
+    Client
+        Close it, or use it in a ``with`` block; otherwise it ends with the process.
+
     Raises
     ------
     ArgumentError

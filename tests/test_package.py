@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 import subprocess
 import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
 
 import kfut_analytics as kfut
 
@@ -42,3 +49,57 @@ def test_every_error_is_one_of_ours_and_drawn_in_the_tree() -> None:
     apart = {kfut.errors.CredentialsWarning, kfut.errors.FetchInterrupted, kfut.errors.OrderInterrupted}
     assert all(issubclass(kind, kfut.errors.KfutError) for kind in set(kinds) - apart)
     assert all(kind.__name__ in (kfut.errors.__doc__ or "") for kind in kinds)
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC - {"__version__"}))
+def test_every_public_name_says_what_it_is_for(name: str) -> None:
+    """Of numpydoc's sections those that a reader needs: what goes in, and what comes out."""
+    thing = getattr(kfut, name)
+    text = inspect.getdoc(thing) or ""
+    assert text.split("\n\n")[0].endswith((".", ":")), "a sentence comes first"
+    assert not text.startswith(f"{name}("), "a dataclass without words of its own"
+    if inspect.isfunction(thing):
+        signature = inspect.signature(thing)
+        assert not signature.parameters or "Parameters\n----------" in text
+        yields = inspect.isgeneratorfunction(inspect.unwrap(thing))
+        assert yields or signature.return_annotation in ("None", None) or "Returns\n-------" in text
+    elif inspect.isclass(thing):
+        public = [
+            part for part in vars(thing).values() if inspect.isfunction(part) and not part.__name__.startswith("_")
+        ]
+        assert [part.__name__ for part in public if not inspect.getdoc(part)] == []
+
+
+def test_help_is_a_map() -> None:
+    """Whoever types ``help(kfut)`` reads of everything that can be called."""
+    text = inspect.getdoc(kfut) or ""
+    missing = [name for name in ("connect", "pnl", "equity", "margin", "plots", "report", "Order", "OrderTicket", "describe")
+               if f"kfut.{name}" not in text]  # fmt: skip
+    assert missing == []
+    for call in ("sync", "archive", "preview", "place"):
+        assert f"client.{call}" in text
+
+
+def test_wheel_and_sdist_hold_what_they_need_and_nothing_else(tmp_path: Path) -> None:
+    pytest.importorskip("hatchling")
+    root = Path(__file__).resolve().parents[1]
+    build = [sys.executable, "-m", "hatchling", "build", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=root, check=True, capture_output=True, env={**os.environ, "NO_COLOR": "1"})
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        inside = {name for name in wheel.namelist() if ".dist-info/" not in name}
+        [info] = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
+        assert "kfut = kfut_analytics.cli:main" in wheel.read(info).decode()
+    ours = {
+        path.relative_to(root).as_posix()
+        for path in (root / "kfut_analytics").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    notebooks = {f"kfut_analytics/notebooks/{path.name}" for path in (root / "notebooks").glob("*.ipynb")}
+    assert inside == ours | notebooks
+    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as sdist:
+        names = [name.split("/", 1)[1] for name in sdist.getnames()]
+    assert {name.split("/")[0] for name in names} == {
+        "kfut_analytics", "notebooks", "tests", "cassettes", "README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml",
+        "PKG-INFO", ".gitignore",
+    }  # fmt: skip
+    assert not [name for name in names if "__pycache__" in name or name.endswith((".pyc", ".env"))]

@@ -18,14 +18,17 @@ if TYPE_CHECKING:
 
 
 def check(
+    env: Annotated[str, typer.Option("--env", help="live, or paper, which asks nothing of the exchange.")] = "live",
     base_url: UrlOption = None,
     offline: Annotated[bool, typer.Option("--offline", help="Ask nothing of any network.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Find what is wrong with keys, network, clock, versions and folders, and say what to do; 3 if something is."""
     from ..check import look_at_everything
-    from ..settings import LIVE_URL
+    from ..settings import LIVE_URL, one_of
 
+    one_of("--env", env, ("live", "paper"))
+    offline = offline or (env == "paper" and base_url is None)
     findings = []
     for finding in look_at_everything(base_url or LIVE_URL, offline=offline):
         findings.append(finding)

@@ -17,7 +17,8 @@ With ``kfut.connect(trading=True)`` also::
     client.preview(order); client.place(order); client.cancel(…); client.journal()
     kfut.OrderTicket(client); kfut.Monitor(client)    # for a notebook cell
 
-Errors are one tree, drawn in `kfut.errors`; `kfut.paper` is the exchange by itself; ``kfut --help`` is the command line.
+Errors are one tree, drawn in `kfut.errors`; `kfut.paper` is the exchange by itself; ``kfut --help`` tells of the
+command line.
 
 Names are loaded when they are first used, so importing this package loads neither matplotlib, ipywidgets nor the
 paper exchange.

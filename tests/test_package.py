@@ -73,9 +73,8 @@ def test_every_public_name_says_what_it_is_for(name: str) -> None:
 def test_help_is_a_map() -> None:
     """Whoever types ``help(kfut)`` reads of everything that can be called."""
     text = inspect.getdoc(kfut) or ""
-    missing = [name for name in ("connect", "pnl", "equity", "margin", "plots", "report", "Order", "OrderTicket", "describe")
-               if f"kfut.{name}" not in text]  # fmt: skip
-    assert missing == []
+    told = ("connect", "pnl", "equity", "margin", "plots", "report", "Order", "OrderTicket", "describe")
+    assert [name for name in told if f"kfut.{name}" not in text] == []
     for call in ("sync", "archive", "preview", "place"):
         assert f"client.{call}" in text
 

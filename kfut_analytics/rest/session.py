@@ -61,6 +61,9 @@ class Decoder(Protocol):
 GENERAL: Decoder = msgspec.json.Decoder()
 _EXACT: Decoder = msgspec.json.Decoder(float_hook=Decimal)
 
+RATE_HEADER = "Kfut-Clock-Rate"
+"""How fast the clock of a paper exchange goes, where it is not the machine's own."""
+
 LIMIT_PAUSE = 10.0
 """Seconds without a request after the exchange reported an empty pool and did not say for how long."""
 
@@ -258,6 +261,8 @@ class RestSession:
         response = self._send(operation, prepared) if within is None else self._bounded(operation, prepared, within)
         received = time.monotonic()
         body = _json(response, decoder)
+        if RATE_HEADER in response.headers and is_loopback(self.base_url):
+            self.clock.rate = float(response.headers[RATE_HEADER])
         if body is not None and isinstance(shown := body.get("serverTime"), str):
             self.clock.note(sent, received, shown)
         return self._check(operation, response, body)

@@ -98,7 +98,7 @@ class FaultyApp:
 
         def dated(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
-                message["headers"] = [(b"date", self._now()), *message["headers"]]
+                message["headers"] = [(b"date", self._now()), *self._speed(), *message["headers"]]
             return send(message)
 
         if mishap is None:
@@ -115,6 +115,11 @@ class FaultyApp:
         if self._date[0] != second:
             self._date = (second, formatdate(second, usegmt=True).encode())
         return self._date[1]
+
+    def _speed(self) -> list[tuple[bytes, bytes]]:
+        """How fast time passes here, where it is not the machine's: a client that sets deadlines must know."""
+        speed = self._exchange.clock.speed
+        return [] if speed == 1 else [(b"kfut-clock-rate", f"{speed:g}".encode())]
 
     async def _go_wrong(self, mishap: Mishap, scope: Scope, receive: Receive, send: Send) -> None:
         try:

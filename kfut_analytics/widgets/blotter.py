@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import ipywidgets
 
 from ..client import Client
-from . import render
 from .journal import JournalPanel
 from .open_orders import OrdersPanel
-from .panel import Panel, html
+from .panel import Panel
 from .presence import Presence
 from .recent_fills import FillsPanel
 from .root import Root
@@ -28,18 +26,18 @@ class Panels(Root):
 
     panels: tuple[Panel, ...] = ()
 
-    def __init__(self, what: str, client: Client, presence: Presence | None = None) -> None:
+    def __init__(self, what: str, presence: Presence | None = None) -> None:
         super().__init__(what, presence=presence)
-        self._client = client
         self.add_class("kfut-panel")
 
-    def stack(self, panels: Sequence[Panel], above: Sequence[Any] = ()) -> None:
-        """Show these panels, below other widgets."""
+    def stack(self, panels: Sequence[Panel]) -> None:
+        """Show these panels."""
         self.panels = tuple(panels)
         stacked = ipywidgets.VBox(self.panels)
         stacked.add_class("kfut-panels")
-        badge = [html(render.badge(self._client.env, self._client.trading))] if self._alone else []
-        self.fill_with([*badge, *above, stacked])
+        if self._alone:
+            self.panels[0].show_badge()
+        self.fill_with([stacked])
 
     def wait(self, timeout: float = 30.0) -> None:
         """Wait until everything is shown once and no action is under way.
@@ -70,7 +68,7 @@ class Blotter(Panels):
     """
 
     def __init__(self, client: Client, *, presence: Presence | None = None) -> None:
-        super().__init__("blotter", client, presence)
+        super().__init__("blotter", presence)
         self.orders = OrdersPanel(client, presence=self.presence)
         self.fills = FillsPanel(client, presence=self.presence)
         self.journal = JournalPanel(client, presence=self.presence)

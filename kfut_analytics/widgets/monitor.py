@@ -109,7 +109,7 @@ class _Figures(Panel):
             _tile(
                 "Margin usage",
                 figures.percent(used),
-                f"{money('initial_margin')} {currency} of equity",
+                f"{money('initial_margin')} {currency} required",
                 _meter("Margin usage", used, over=used >= 1),
             ),
             _tile(
@@ -228,7 +228,7 @@ class Monitor(Panels):
         for name, value in (("usage_alert", usage_alert), ("liquidation_alert", liquidation_alert)):
             if isinstance(value, bool) or not 0 < value < 1:
                 raise ArgumentError(f"{name}={value!r} is not between 0 and 1: give a fraction such as 0.5")
-        super().__init__("monitor", client, presence)
+        super().__init__("monitor", presence)
         self.account = _Figures(client, usage_alert, liquidation_alert, self.presence)
         self.positions = PositionsPanel(client, actions=False, presence=self.presence)
         self.quotes = _Quotes(client, self.presence)

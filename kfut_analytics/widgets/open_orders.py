@@ -144,7 +144,7 @@ class OrdersPanel(Panel):
             changes = self._changes(click)
             result = self.client.edit(click.key, **changes)
         except (OrderRefused, NotFoundError) as refused:
-            self.table.end(click.key, "bad", f"✗ {refused}")
+            self.table.end(click.key, "bad", f"✗ {refused}", sent=False)
             return
         except Exception as error:
             self.table.end(click.key, "bad", f"✗ Not known whether it was amended: {error}")

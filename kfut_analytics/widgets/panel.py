@@ -42,6 +42,8 @@ class Panel(Root):
     ----------
     status
         HTML widget that says what became of the last action, or what went wrong.
+    refusal
+        HTML widget that says why the last click did not count.
     head
         HTML widget with the title, the exchange's time of what is shown, and whether it is old.
     """
@@ -58,10 +60,12 @@ class Panel(Root):
         super().__init__(self.title.lower(), presence=presence)
         self.client = client
         self._lock = threading.RLock()
+        self._badged = self._alone
         self._pending: list[Future[None]] = []
         self._times: dict[Topic, pd.Timestamp] = {}
         self._troubles: dict[Topic, Trouble] = {}
         self.head = html()
+        self.refusal = html()
         self.status = html()
         self._body = ipywidgets.VBox()
         self._body.add_class("kfut-body")
@@ -71,8 +75,13 @@ class Panel(Root):
     def begin(self, body: Sequence[Any]) -> None:
         """Show these widgets below the head, and begin to listen to the feed."""
         self._body.children = tuple(body)
-        self.fill_with([self.head, self._body, self.status])
+        self.fill_with([self.head, self._body, self.status, self.refusal])
         self._subscription = feed_of(self.client).subscribe(self.topics, self._on_update, presence=self.presence)
+
+    def show_badge(self) -> None:
+        """Say in the head which environment it is; a panel that stands alone does."""
+        self._badged = True
+        self._show_head()
 
     # ---- what subclasses do ------------------------------------------------------------------------------------
 
@@ -100,7 +109,7 @@ class Panel(Root):
         oldest = min(self._times.values(), default=None)
         as_of = "reading…" if oldest is None else f"as of {oldest:%H:%M:%S} UTC"
         parts = [f"<span class='kfut-heading' role='heading' aria-level='3'>{escape(self.title)}</span>"]
-        if self._alone:
+        if self._badged:
             parts.append(render.badge(self.client.env, self.client.trading))
         parts.append(f"<span class='kfut-label kfut-as-of'>{as_of}</span>")
         troubles = list(self._troubles.values())
@@ -116,6 +125,7 @@ class Panel(Root):
     def submit(self, doing: str, work: Callable[..., None], *args: object) -> None:
         """Do something on the panel's own thread, after what was begun before."""
         with self._lock:
+            show(self.refusal, "")
             try:
                 self._pending = [*self._unfinished(), self._worker.submit(self._run, doing, work, *args)]
             except RuntimeError as error:
@@ -130,7 +140,7 @@ class Panel(Root):
 
     def refused(self, text: str) -> None:
         """Say why a click did not count."""
-        show(self.status, render.message("note", "Click refused", text))
+        show(self.refusal, render.message("note", "Click refused", text))
 
     def refresh(self, topics: Iterable[Topic] = ()) -> None:
         """Look again as soon as can be."""

@@ -50,7 +50,7 @@ class FillsPanel(Panel):
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """Show what is new."""
         newest = snapshot.data.head(self._rows)
-        self.table.show(self._row(str(fill_id), fill, snapshot.received) for fill_id, fill in newest.iterrows())
+        self.table.show(self._row(str(fill_id), fill, snapshot.time) for fill_id, fill in newest.iterrows())
 
     def _row(self, fill_id: str, fill: Any, now: pd.Timestamp) -> Row:
         symbol = str(fill["symbol"])

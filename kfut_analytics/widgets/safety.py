@@ -58,6 +58,8 @@ class SafetyPanel(Panel):
             "Arm", "Let the exchange cancel all orders if this kernel falls silent", self._on_arm, self.refused, off=off
         )
         self.disarm = Confirm("Disarm", "End the dead man's switch", self._on_disarm, self.refused, off=off)
+        for grave in (self.kill, self.flatten):
+            grave.add_class("kfut-grave")
         self.timeout = ipywidgets.Dropdown(
             options=[(f"after {seconds} s of silence", seconds) for seconds in _TIMEOUTS],
             value=60,
@@ -116,6 +118,7 @@ class SafetyPanel(Panel):
         self._begin_kill("Kill switch: cancelling all orders, closing all positions", flatten=True)
 
     def _begin_kill(self, doing: str, *, flatten: bool) -> None:
+        show(self.refusal, "")
         show(self.status, render.message("note", f"{doing}…"))
         # Not behind whatever this panel does else: it goes out now.
         threading.Thread(target=self._run, args=(doing, self._kill, flatten), name="kfut-kill", daemon=True).start()

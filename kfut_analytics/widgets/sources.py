@@ -98,7 +98,7 @@ class Sources:
             case "orders":
                 return _dated(self._shared("orders", 0.0, client.open_orders))
             case "fills":
-                return _dated(client.fills())
+                return Answer(client.fills(), client.exchange_time())
             case "account":
                 balances = self._shared("balances", 0.0, client.balances)
                 return Answer(balances, balances.account.time)
@@ -106,7 +106,7 @@ class Sources:
                 margin = self._margin(client)
                 return Answer(margin, margin.as_of)
             case "journal":
-                return Answer(client.journal(_JOURNAL_SINCE), utc_now())
+                return Answer(client.journal(_JOURNAL_SINCE), client.exchange_time())
 
     def _quote(self, client: Client, symbol: str) -> Answer:
         tickers = client.tickers(symbol)

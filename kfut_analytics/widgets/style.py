@@ -97,6 +97,7 @@ CSS = """<style>
 .kfut-grid .kfut-right { text-align: right; }
 .kfut-grid .kfut-sub { display: block; color: var(--kfut-muted); font-size: 88%; white-space: normal; }
 .kfut-grid .kfut-sub:empty { display: none; }
+.kfut-grid .kfut-right + .kfut-left { padding-left: 10px; }
 .kfut-grid .kfut-acts { text-align: right; position: sticky; right: 0; background: var(--kfut-ground); }
 .kfut-grid .kfut-acts .kfut-button + .kfut-button { margin-left: 4px; }
 .kfut-grid .kfut-note-line > td, .kfut-grid .kfut-edit-line > td { padding: 0 0 6px; white-space: normal; }
@@ -120,6 +121,9 @@ CSS = """<style>
 .kfut-bar-of-actions {
   overflow: visible; flex-flow: row wrap; justify-content: flex-end; align-items: center; gap: 6px;
 }
+.kfut-confirm .jupyter-button:not(.mod-danger) { background: var(--kfut-panel); color: var(--kfut-text);
+  border: 1px solid var(--kfut-line); border-radius: 3px; }
+.kfut-confirm.kfut-grave .jupyter-button:not(.mod-danger) { border-color: var(--kfut-bad); }
 .kfut-confirm { overflow: visible; flex-flow: row wrap; align-items: center; gap: 6px; }
 
 .kfut-panels { gap: 16px; overflow: visible; min-width: 0; }
@@ -133,7 +137,7 @@ CSS = """<style>
 .kfut-meter.kfut-over > div { background: var(--kfut-bad); }
 .kfut-alerts { display: grid; gap: 6px; }
 .kfut-switch { justify-content: flex-start; }
-.kfut-switch-name { display: inline-block; min-width: 9.5em; font-weight: 600; }
+.kfut-switch-name { display: inline-block; min-width: 10.5em; font-weight: 600; }
 @property --kfut-count { syntax: "<integer>"; inherits: false; initial-value: 0; }
 .kfut-remaining { font-variant-numeric: tabular-nums; font-weight: 600; --kfut-count: var(--kfut-from);
   counter-reset: seconds var(--kfut-count); animation: kfut-count var(--kfut-lifetime) linear forwards; }
@@ -151,7 +155,9 @@ CSS = """<style>
   .kfut-grid .kfut-row > td::before { content: attr(data-label); color: var(--kfut-muted); }
   .kfut-grid .kfut-row > td.kfut-void { display: none; }
   .kfut-grid .kfut-row > td > .kfut-sub { flex-basis: 100%; }
-  .kfut-grid .kfut-row > td:first-child { font-weight: 600; }
+  .kfut-grid .kfut-row > td:first-child { font-weight: 600; justify-content: flex-start; text-align: left; }
+  .kfut-grid .kfut-row > td:first-child > .kfut-sub { font-weight: normal; flex-basis: auto; align-self: center; }
+  .kfut-grid .kfut-right + .kfut-left { padding-left: 0; }
   .kfut-grid .kfut-row > td:first-child::before { content: none; }
   .kfut-grid .kfut-row > .kfut-acts { grid-column: 1 / -1; justify-content: flex-end; }
   .kfut-grid .kfut-row > .kfut-acts::before { content: none; }

@@ -145,6 +145,11 @@ function render({ model, el }) {
     });
     form.addEventListener("keydown", (event) => {
       if (event.key === "Escape") closeForm(row, true);
+      // The notebook keeps Enter from sending a form by itself.
+      if (event.key === "Enter" && event.target instanceof HTMLInputElement) {
+        event.preventDefault();
+        form.requestSubmit(submit);
+      }
     });
     cell.append(form);
     line.append(cell);

@@ -191,14 +191,22 @@ class Table(anywidget.AnyWidget):
             self._note(key, "note", text)
             self._draw()
 
-    def end(self, key: str, tone: Tone, text: str, *, final: bool = False) -> None:
+    def end(self, key: str, tone: Tone, text: str, *, sent: bool = True, final: bool = False) -> None:
         """What became of an action; after a ``final`` one the row takes no other, and will go."""
         with self._lock:
             self._busy.discard(key)
-            self._rested[key] = self._clock() + PAUSE
+            if sent:
+                self._rested[key] = self._clock() + PAUSE
+                again = threading.Timer(PAUSE, self._again)
+                again.daemon = True
+                again.start()
             if final:
                 self._final.add(key)
             self._note(key, tone, text)
+            self._draw()
+
+    def _again(self) -> None:
+        with self._lock:
             self._draw()
 
     def _note(self, key: str, tone: Tone, text: str) -> None:

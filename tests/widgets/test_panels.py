@@ -141,7 +141,7 @@ def test_an_order_is_cancelled_once(
     permit = rows(panel)[resting]["permit"]
     click(panel, resting, "cancel", permit=permit)
     click(panel, resting, "cancel", permit=permit)
-    assert "Click refused" in panel.status.value
+    assert "Click refused" in panel.refusal.value
     panel.wait()
     assert orders_of(exchange) == []
     assert "Cancelled: buy 0.02 PF_XBTUSD at 80,000" in panel.status.value
@@ -233,7 +233,7 @@ def test_a_question_that_was_asked_again_is_void(
     earlier.click()
     panel.wait()
     assert len(orders_of(exchange)) == 1
-    assert "Click refused" in panel.status.value
+    assert "Click refused" in panel.refusal.value
 
 
 def test_no_error_of_an_action_is_lost(
@@ -273,7 +273,7 @@ def test_a_read_only_client_is_told_why_nothing_can_be_changed(
         panel = shown(OrdersPanel(client))
         assert "read-only" in panel.table.off
         click(panel, resting, "cancel")
-        assert "read-only" in panel.status.value
+        assert "read-only" in panel.refusal.value
         assert panel.cancel_all.button.disabled
         panel.cancel_all.button.click()
         assert panel.cancel_all.children == (panel.cancel_all.button,)
@@ -489,7 +489,7 @@ def test_switches_of_a_read_only_client_are_off(exchange: PaperServer, shown: Ca
             assert switch.button.disabled
             switch.button.click()
             assert len(switch.children) == 1
-        assert "read-only" in panel.status.value
+        assert "read-only" in panel.refusal.value
         panel.close()
 
 

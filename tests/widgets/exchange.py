@@ -25,6 +25,15 @@ def eventually(condition: Callable[[], object], what: str = "", seconds: float =
         time.sleep(0.005)
 
 
+def close(server: PaperServer) -> None:
+    """Stop an exchange once its clients have left; a connection that ends while it stops would be left open."""
+    connections = server._server.server_state.connections
+    deadline = time.monotonic() + 2
+    while connections and time.monotonic() < deadline:
+        time.sleep(0.005)
+    server.close()
+
+
 class Heard:
     """A subscriber that keeps what it is told."""
 

@@ -22,14 +22,14 @@ from kfut_analytics.widgets import feed as feed_module
 from kfut_analytics.widgets.feed import Attention, Feed, Quote, feed_of
 from kfut_analytics.widgets.sources import EVERY
 from tests.exchanges import open_exchange
-from tests.widgets.exchange import Heard, connect, eventually
+from tests.widgets.exchange import Heard, close, connect, eventually
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[PaperServer]:
     server = open_exchange()
     yield server
-    server.close()
+    close(server)
 
 
 @pytest.fixture

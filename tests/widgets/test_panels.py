@@ -29,7 +29,7 @@ from kfut_analytics.widgets.recent_fills import FillsPanel
 from kfut_analytics.widgets.safety import SafetyPanel
 from kfut_analytics.widgets.sources import EVERY
 from tests.exchanges import open_exchange
-from tests.widgets.exchange import connect, eventually
+from tests.widgets.exchange import close, connect, eventually
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def exchange(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[PaperS
     monkeypatch.setenv("KFUT_HOME", str(tmp_path))  # a journal of its own
     server = open_exchange()
     yield server
-    server.close()
+    close(server)
 
 
 @pytest.fixture
@@ -327,6 +327,24 @@ def test_close_and_reverse_fill_in_the_ticket_and_send_nothing(
     assert (filled["side"], float(filled["size"]), filled["reduce_only"]) == ("sell", float(size), reduce_only)
     assert "Nothing is sent yet" in panel.status.value
     assert len(client.journal()) == 1
+
+
+def test_alone_a_ticket_opens_below(client: kfut.Client, shown: Callable[[Any], Any]) -> None:
+    client.place(kfut.Order("PF_ETHUSD", "sell", "2"))
+    panel = shown(PositionsPanel(client))
+    click(panel, "PF_ETHUSD", "close")
+    panel.wait()
+    [ticket] = panel._below.children
+    ticket.wait()
+    order = ticket.order()
+    assert (order.symbol, order.side, float(order.size)) == ("PF_ETHUSD", "buy", 2)
+    assert (order.order_type, order.reduce_only) == ("mkt", True)
+    click(panel, "PF_ETHUSD", "reverse")
+    panel.wait()
+    ticket.wait()
+    assert panel._below.children == (ticket,), "the same one is filled in again"
+    assert (float(ticket.order().size), ticket.order().reduce_only) == (4, False)
+    ticket.close()
 
 
 def test_no_positions_are_said(client: kfut.Client, shown: Callable[[Any], Any]) -> None:

@@ -96,9 +96,11 @@ class Panel(Root):
             if isinstance(update, Trouble):
                 self._troubles[update.topic] = update
             else:
-                self._times[update.topic] = update.time
-                self._troubles.pop(update.topic, None)
-                self.on_snapshot(update)
+                try:
+                    self.on_snapshot(update)
+                finally:
+                    self._troubles.pop(update.topic, None)
+                    self._times[update.topic] = update.time
             self._show_head()
         except Exception as error:
             # An exception in a callback is seen by nobody: whatever it is, it belongs on the page.

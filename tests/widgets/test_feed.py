@@ -144,16 +144,19 @@ def test_one_request_serves_all_subscribers(feed: Feed, fast: None, asked: Calla
     assert all(len(heard.snapshots()) >= 4 for heard in many)
 
 
-def test_the_topics_share_their_requests(
-    feed: Feed, asked: Callable[[], Counter[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_margin_is_made_of_what_others_ask_for(feed: Feed, asked: Callable[[], Counter[str]]) -> None:
     heard = Heard()
-    subscription = feed.subscribe({"positions", "margin", "orders", "account", "tickers"}, heard)
-    eventually(lambda: len({s.topic for s in heard.snapshots()}) == 5)
-    subscription.close()
-    counts = asked()
-    assert [counts[name] for name in ("openpositions", "openorders", "accounts")] == [1, 1, 1]
-    assert counts["tickers"] <= 2
+    others = feed.subscribe({"positions", "orders", "account", "tickers"}, heard)
+    eventually(lambda: len(heard.snapshots()) == 4)
+    before = asked()
+    margin = feed.subscribe({"margin"}, heard)
+    eventually(lambda: heard.snapshots("margin"), seconds=2.0)
+    own = asked() - before
+    for name in ("openpositions", "openorders", "accounts"):
+        assert own[name] == 0, name
+    assert own["leveragepreferences"] == 1
+    others.close()
+    margin.close()
 
 
 def test_a_quote_is_of_its_contract_only(feed: Feed, asked: Callable[[], Counter[str]]) -> None:

@@ -40,13 +40,9 @@ def order_result(body: Mapping[str, Any], order: Order) -> OrderResult:
 def _order_outcome(status: Mapping[str, Any], order: Order) -> OrderResult:
     word = container(status, "status", str)
     events = rows(status, "orderEvents") if status.get("orderEvents") is not None else []
-    executions = [event for event in events if event.get("type") == "EXECUTION"]
     rejections = [event for event in events if event.get("type") == "REJECT"]
     withdrawn = any(event.get("type") == "CANCEL" for event in events)
-    sizes = [number(event.get("amount"), "amount") for event in executions]
-    prices = [number(event.get("price"), "price") for event in executions]
-    filled = math.fsum(sizes)
-    average = average_price(sizes, prices, inverse=is_inverse(order.symbol)) if filled else math.nan
+    filled, average = _executed(events, order.symbol)
     outcome = partial(
         OrderResult,
         order_id=text(status.get("order_id")) or _order_id(events),
@@ -79,6 +75,19 @@ def _order_outcome(status: Mapping[str, Any], order: Order) -> OrderResult:
     if order.order_type in TRIGGER_TYPES:
         return outcome("placed", word, "Placed. The order waits for its trigger price.")
     return outcome("placed", word, f"Placed. {explain('placed')}")
+
+
+def _executed(events: list[Row], symbol: str) -> tuple[float, float]:
+    """Contracts that were filled at once and their average price; no price where nothing was."""
+    executions = [event for event in events if event.get("type") == "EXECUTION"]
+    sizes = [number(event.get("amount"), "amount") for event in executions]
+    prices = [number(event.get("price"), "price") for event in executions]
+    filled = math.fsum(sizes)
+    if not filled:
+        return 0.0, math.nan
+    order = executions[0].get("orderPriorExecution")
+    told = text(order.get("symbol")) if isinstance(order, dict) else ""
+    return filled, average_price(sizes, prices, inverse=is_inverse(symbol or told))
 
 
 def _order_id(events: list[Row]) -> str:
@@ -122,18 +131,14 @@ def edit_result(body: Mapping[str, Any], edit: Edit) -> EditResult:
 def _edit_outcome(status: Mapping[str, Any], edit: Edit) -> EditResult:
     word = container(status, "status", str)
     events = rows(status, "orderEvents") if status.get("orderEvents") is not None else []
-    executions = [event for event in events if event.get("type") == "EXECUTION"]
-    sizes = [number(event.get("amount"), "amount") for event in executions]
-    prices = [number(event.get("price"), "price") for event in executions]
-    filled = math.fsum(sizes)
-    inverse = is_inverse(next((_symbol(event) for event in executions), ""))
+    filled, average = _executed(events, "")
     outcome = partial(
         EditResult,
         reason=word,
         order_id=text(status.get("orderId") or status.get("order_id")) or edit.order_id or "",
         cli_ord_id=text(status.get("cliOrdId")) or edit.cli_ord_id or "",
         filled_size=filled,
-        average_price=average_price(sizes, prices, inverse=inverse) if filled else math.nan,
+        average_price=average,
     )
     if word in {"orderForEditNotFound", "notFound"}:
         return outcome("not_found", message="The exchange knows no such open order.")
@@ -143,11 +148,6 @@ def _edit_outcome(status: Mapping[str, Any], edit: Edit) -> EditResult:
         message = f"Changed; at its new terms {filled:,.10g} contracts were filled at once."
         return outcome("edited", message=message)
     return outcome("edited", message="Changed.")
-
-
-def _symbol(execution: Row) -> str:
-    order = execution.get("orderPriorExecution")
-    return text(order.get("symbol")).upper() if isinstance(order, dict) else ""
 
 
 def batch_results(body: Mapping[str, Any], instructions: Sequence[Instruction]) -> list[InstructionResult]:

@@ -29,7 +29,7 @@ import pandas as pd
 
 from ..contracts import plain, to_decimal
 from ..desk import Desk
-from ..errors import KfutError, OrderRefused, VenueError
+from ..errors import KfutError, OrderInterrupted, OrderRefused, VenueError
 from ..journal import Intent, Journal, Outcome
 from ..orders import Cancel, Edit, Order, OrderResult
 from ..venue import Venue
@@ -220,10 +220,14 @@ class Brackets:
         self._since[bracket.bracket_id] = now
         try:
             bracket.result = self._desk.place(entry)
+        except OrderInterrupted:
+            # The request goes on, and so what it fills must be looked after.
+            self.watch(bracket)
+            raise
         except KfutError as error:
             self._end(bracket, "cancelled", f"the entry was not sent: {error}")
             raise
-        if bracket.result.status in {"rejected", "never_arrived", "cancelled"}:
+        if bracket.result.status in {"rejected", "never_arrived", "cancelled"} and not bracket.result.filled_size:
             self._end(bracket, "cancelled", bracket.result.message)
             return bracket
         self.watch(bracket)
@@ -236,14 +240,16 @@ class Brackets:
             bracket.watched = True
         self._look_at(bracket)
         with self._lock:
-            if self._thread is None or not self._thread.is_alive():
+            if self._thread is None or self._stop.is_set() or not self._thread.is_alive():
                 self._stop = threading.Event()
                 self._thread = threading.Thread(target=self._run, args=(self._stop,), name="kfut-brackets", daemon=True)
                 self._thread.start()
 
     def unwatched(self) -> list[Intent]:
         """Brackets in the journal that are open and that this client does not watch."""
-        return [intent for intent in self._journal.open_intents("bracket") if intent.cli_ord_id not in self._all]
+        with self._lock:
+            mine = {name for name, bracket in self._all.items() if bracket.watched or bracket.over}
+        return [intent for intent in self._journal.open_intents("bracket") if intent.cli_ord_id not in mine]
 
     def take_up(self) -> list[Bracket]:
         """Watch the brackets that a former kernel has left."""
@@ -260,40 +266,44 @@ class Brackets:
 
     def all(self) -> list[Bracket]:
         """The brackets of this client, and those that nobody watches."""
-        return [*self._all.values(), *map(_restored, self.unwatched())]
+        with self._lock:
+            mine = list(self._all.values())
+            left = [intent for intent in self.unwatched() if intent.cli_ord_id not in self._all]
+        return [*mine, *map(_restored, left)]
 
     def cancel(self, bracket: Bracket) -> None:
         """Cancel what is open of a bracket, entry and exits, and watch it no more."""
         with bracket.lock:
             resting = self._resting()
-            for cli_ord_id in (bracket.entry_id(), *self._exit_ids(bracket)):
-                if cli_ord_id in resting.index:
-                    self._desk.cancel(Cancel(cli_ord_id=cli_ord_id))
+            if not self._cancel_all(bracket, [bracket.entry_id(), *self._exit_ids(bracket)], resting):
+                message = "not every order of the bracket is known to be cancelled: it stays watched; try again"
+                raise VenueError(message)
             self._end(bracket, "cancelled" if not bracket.filled else "done", "cancelled by hand")
 
     def leave(self, why: str) -> None:
         """Stop watching; what is open stays."""
         self._stop.set()
-        for bracket in self._all.values():
-            if bracket.watched and not bracket.over:
-                bracket.watched, bracket.trouble = False, why
+        with self._lock:
+            for bracket in self._all.values():
+                if bracket.watched and not bracket.over:
+                    bracket.watched, bracket.trouble = False, why
 
     # ---- the watch ---------------------------------------------------------------------------------------------
 
     def _run(self, stop: threading.Event) -> None:
         while not stop.wait(self._every) and threading.main_thread().is_alive():
-            open_ones = [bracket for bracket in self._all.values() if bracket.watched and not bracket.over]
-            if not open_ones:
-                with self._lock:
+            with self._lock:
+                open_ones = [bracket for bracket in self._all.values() if bracket.watched and not bracket.over]
+                if not open_ones:
                     self._thread = None
-                return
+                    return
             for bracket in open_ones:
                 self._look_at(bracket)
 
     def _look_at(self, bracket: Bracket) -> None:
         try:
             with bracket.lock:
-                if not bracket.over:
+                if bracket.watched and not bracket.over:
                     self._advance(bracket)
         except VenueError as error:
             self._trouble(bracket, f"it cannot be looked after at the moment: {error}")
@@ -306,27 +316,36 @@ class Brackets:
 
         Open orders are read before the fills: an order that is not open any more has all its fills in them then.
         """
+        failed = False
         resting = self._resting()
         fills = self._venue.fills(self._since[bracket.bracket_id] - pd.Timedelta(seconds=30), None)
         sizes = fills.groupby("cli_ord_id")["size"].sum()
-        bracket.filled = float(sizes.get(bracket.entry_id(), 0.0))
+        # What the answer to the entry has told counts as well: its fills may be listed a moment later.
+        bracket.filled = max(float(sizes.get(bracket.entry_id(), 0.0)), self._told(bracket.entry_id()))
         bracket.closed = float(sum(sizes.get(cli_ord_id, 0.0) for cli_ord_id in self._exit_ids(bracket)))
         entering = bracket.entry_id() in resting.index or self._is_undecided(bracket.entry_id())
         left = bracket.filled - bracket.closed
         if left <= _NOISE:
-            if not entering:
-                self._cancel_exits(bracket, resting)
+            if not entering and self._cancel_all(bracket, self._exit_ids(bracket), resting):
                 self._end(bracket, "done" if bracket.filled else "cancelled", "")
             return
         if self._is_closed_elsewhere(bracket):
-            self._cancel_exits(bracket, resting)
-            self._end(bracket, "done", "the position was closed by something else")
+            # The entry goes too: what it filled from now on would have no exits.
+            if self._cancel_all(bracket, [bracket.entry_id(), *self._exit_ids(bracket)], resting):
+                self._end(bracket, "done", "the position was closed by something else")
             return
-        for role in bracket.exits:
-            self._align(bracket, role, left, resting, sizes)
+        # The stop first, and what fails with one exit does not keep the other from its place.
+        for role in sorted(bracket.exits, key=lambda role: role != "stop"):
+            try:
+                self._align(bracket, role, left, resting, sizes)
+            except KfutError as error:
+                self._trouble(bracket, f"looking after its {role.replace('_', '-')} failed: {error}")
+                failed = True
         stop = bracket.exits.get("stop")
-        if stop is not None and stop.gone and not bracket.closed:
+        if stop is not None and stop.gone:
             bracket.state = "unprotected"
+        elif failed:
+            return
         else:
             bracket.state = "protected"
             if bracket.trouble.startswith(("it cannot", "looking")):
@@ -342,7 +361,11 @@ class Brackets:
             row = resting.loc[current]
             wanted = to_decimal(left + float(sizes.to_dict().get(current, 0.0)))
             if abs(float(str(row["size"])) - float(wanted)) > _NOISE:
-                self._desk.edit(Edit(cli_ord_id=current, size=_exact(wanted)))
+                result = self._desk.edit(Edit(cli_ord_id=current, size=_exact(wanted)))
+                if result.status == "rejected":
+                    raise VenueError(
+                        f"its size stays {row['size']} instead of {plain(_exact(wanted))}: {result.message}"
+                    )
             return
         if way.tries and self._is_undecided(current):
             return
@@ -368,6 +391,8 @@ class Brackets:
         try:
             result = self._desk.place(order)
         except OrderRefused as error:
+            if error.rule == "cli_ord_id":
+                return  # another kernel with this journal has placed it: the next look finds it
             way.gone = True
             self._trouble(bracket, f"its {name} was refused here ({error}): the position is open without it")
             return
@@ -390,10 +415,26 @@ class Brackets:
         held = positions["signed_size"].to_dict().get(symbol, 0.0)
         return float(held) * bracket.entry.sign <= 0
 
-    def _cancel_exits(self, bracket: Bracket, resting: pd.DataFrame) -> None:
-        for cli_ord_id in self._exit_ids(bracket):
-            if cli_ord_id in resting.index:
-                self._desk.cancel(Cancel(cli_ord_id=cli_ord_id))
+    def _cancel_all(self, bracket: Bracket, wanted: list[str], resting: pd.DataFrame) -> bool:
+        """Cancel these orders; whether all are known to be over. Else the next look tries again."""
+        over = True
+        for cli_ord_id in wanted:
+            if cli_ord_id not in resting.index:
+                over &= not self._is_undecided(cli_ord_id)
+                continue
+            try:
+                result = self._desk.cancel(Cancel(cli_ord_id=cli_ord_id))
+                over &= result.status in {"cancelled", "filled", "not_found"}
+            except KfutError as error:
+                over = False
+                self._trouble(bracket, f"it cannot cancel {cli_ord_id} at the moment: {error}")
+        return over
+
+    def _told(self, cli_ord_id: str) -> float:
+        """Contracts that an order had filled when its answer came, or its fate was found."""
+        placed = self._journal.placed(cli_ord_id)
+        outcome = None if placed is None else self._journal.outcome(placed)
+        return 0.0 if outcome is None else float(outcome.filled_size)
 
     def _exit_ids(self, bracket: Bracket) -> list[str]:
         return [bracket.exit_id(role, n) for role, way in bracket.exits.items() for n in range(1, way.tries + 1)]

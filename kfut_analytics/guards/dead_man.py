@@ -63,6 +63,8 @@ class DeadManSwitch:
         self._journal = journal
         self._session = session
         self._lock = threading.RLock()
+        # A renewal must not overtake the end: the exchange would fire a switch that is thought disarmed.
+        self._wire = threading.Lock()
         self._state: State = "disarmed"
         self._fires: pd.Timestamp | None = None
         self._stop = threading.Event()
@@ -89,6 +91,12 @@ class DeadManSwitch:
                 return float("nan")
             return (self._fires - self._venue.clock.now()).total_seconds() / self._venue.clock.rate
 
+    @property
+    def fires_at(self) -> pd.Timestamp | None:
+        """The exchange's time at which it fires unless it is renewed; None while it was never armed."""
+        with self._lock:
+            return self._fires
+
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call, on any thread, whenever it is armed, renewed, disarmed, fires or has trouble."""
         self._listeners.append(callback)
@@ -106,6 +114,7 @@ class DeadManSwitch:
                 return self
             self._renew()
             self._state = "armed"
+            self._stop.set()  # of a former arming
             self._stop = threading.Event()
             self._note("armed", f"for {self.timeout} s")
         beat = threading.Thread(target=_keep, args=(weakref.ref(self), self._stop), name="kfut-dead-man", daemon=True)
@@ -122,7 +131,7 @@ class DeadManSwitch:
             If the exchange did not confirm it: it may fire. Call again.
         """
         self._stop.set()
-        with self._lock:
+        with self._wire, self._lock:
             fires = self._venue.cancel_all_after(0)
             if fires is not None:
                 raise ConfigurationError(f"the exchange says that it still fires at {fires:%H:%M:%S} UTC: disarm again")
@@ -146,7 +155,10 @@ class DeadManSwitch:
                     self._trouble_is("it has fired: the exchange has cancelled all orders. Arm it again")
                 return None
         try:
-            self._renew()
+            with self._wire:
+                if self._stop.is_set():
+                    return None
+                self._renew()
         except KfutError as error:
             self._trouble_is(f"it could not be renewed ({error}) and fires in {self.remaining:.0f} s unless it can")
             return _AGAIN
@@ -206,10 +218,15 @@ def _keep(reference: weakref.ref[DeadManSwitch], stop: threading.Event) -> None:
     """Renew while the switch and the kernel live; a switch that nobody holds any more is not renewed."""
     switch = reference()
     pause: float | None = None if switch is None else switch.timeout / 4
+    fires = None if switch is None else switch.fires_at
     del switch
     while pause is not None and not stop.wait(pause):
         switch = reference()
-        if switch is None or not threading.main_thread().is_alive():
+        if not threading.main_thread().is_alive():
+            return
+        if switch is None:
+            _log.error("dead man's switch: nobody holds it any more, so it is not renewed and fires at %s", fires)
             return
         pause = switch.beat()
+        fires = switch.fires_at
         del switch

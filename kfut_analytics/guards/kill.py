@@ -110,6 +110,8 @@ def kill(desk: Desk, venue: Venue, *, flatten: bool) -> KillReport:
         cancelled += _cancel_one_by_one(desk, left, problems)
         left = _read(venue.open_orders, "open orders", problems)
     positions = _read(venue.positions, "positions", problems)
+    if flatten and positions is None:
+        problems.append("no position was closed, as they could not be read: call it again, or close them by hand")
     if flatten and positions is not None:
         for symbol, size in positions["signed_size"].items():
             order = Order(
@@ -117,7 +119,7 @@ def kill(desk: Desk, venue: Venue, *, flatten: bool) -> KillReport:
             )
             try:
                 closed.append((str(symbol), desk.place(order)))
-            except KfutError as error:
+            except Exception as error:  # whatever it is, the other positions are closed
                 problems.append(f"{symbol} could not be closed: {error}")
         positions = _read(venue.positions, "positions", problems)
         if positions is not None and len(positions):

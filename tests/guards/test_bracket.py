@@ -136,3 +136,52 @@ def test_cancelling_a_bracket_cancels_its_orders_and_leaves_the_position(stage: 
     stage.client.cancel_bracket(bracket)
     assert (bracket.state, resting(stage)) == ("done", {})
     assert stage.account.positions[SYMBOL].size == 0.5
+
+
+def test_a_position_closed_elsewhere_takes_the_rest_of_the_entry_with_it(stage: Any) -> None:
+    stage.market.depth = 8_000.0
+    bracket = stage.client.bracket(kfut.Order(SYMBOL, "buy", "0.5", limit_price=80_002), stop=78_000)
+    assert 0 < bracket.filled < 0.5
+    move(stage, 80_020)  # away from the entry, which rests with what is left
+    stage.trade(SYMBOL, -bracket.filled, reduce_only=True)
+    look(stage, bracket)
+    assert (bracket.state, resting(stage)) == ("done", {})
+
+
+def test_an_exit_that_could_not_be_cancelled_is_not_forgotten(stage: Any) -> None:
+    bracket = opened(stage)
+    stage.server.faults.plan("cancelorder", "http-429", times=1000)
+    move(stage, 77_500)
+    look(stage, bracket)
+    assert set(resting(stage)) == {"take_profit"}
+    assert (bracket.over, bracket.watched) == (False, True)
+    assert "cannot cancel" in bracket.trouble
+    stage.server.faults.clear()
+    look(stage, bracket)
+    assert (bracket.state, resting(stage)) == ("done", {})
+
+
+def test_an_interrupted_entry_is_watched(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, place = stage.client._desk, stage.client._desk.place
+
+    def interrupted(order: Any) -> None:
+        monkeypatch.setattr(desk, "place", place)
+        place(order)
+        raise errors.OrderInterrupted("interrupted", "")
+
+    monkeypatch.setattr(desk, "place", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        opened(stage)
+    (bracket,) = stage.client.brackets()
+    assert (bracket.watched, bracket.state) == (True, "protected")
+    assert resting(stage) == {"take_profit": 0.5, "stop": 0.5}
+
+
+def test_after_the_kill_switch_a_bracket_can_be_taken_up_again(stage: Any) -> None:
+    bracket = opened(stage)
+    stage.client.kill()
+    assert (bracket.watched, resting(stage)) == (False, {})
+    stage.client.unlock()
+    (taken,) = stage.client.watch_brackets()
+    assert (taken.state, taken.watched) == ("unprotected", True)
+    assert stage.client.brackets() == [taken]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -129,3 +131,45 @@ def test_kill_goes_on_when_a_part_fails(stage: Any, order: kfut.OrderResult) -> 
     assert any("cancelling all orders failed" in problem for problem in report.problems) or not stage.account.orders
     assert stage.account.orders == {}
     assert order.order_id in report.cancelled
+
+
+def test_a_renewal_under_way_does_not_overtake_the_end(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    switch = stage.client.dead_man_switch(timeout=60).arm()
+    renew, held, go = switch._renew, threading.Event(), threading.Event()
+
+    def slow() -> None:
+        held.set()
+        go.wait(5)
+        renew()
+
+    monkeypatch.setattr(switch, "_renew", slow)
+    beat = threading.Thread(target=switch.beat)
+    beat.start()
+    held.wait(5)
+    end = threading.Thread(target=switch.disarm)
+    end.start()
+    end.join(0.2)
+    assert end.is_alive()  # it waits for the answer to the renewal
+    go.set()
+    beat.join(5)
+    end.join(5)
+    assert stage.account.cancel_at is None
+    assert switch.state == "disarmed"
+
+
+def test_orders_at_once_cannot_share_the_last_of_the_session_limit(stage: Any) -> None:
+    keys = {"api_key": stage.server.api_key, "api_secret": stage.server.api_secret}
+    limits = kfut.Limits(session_notional=20_000)
+    with kfut.connect("paper", trading=True, base_url=stage.server.base_url, limits=limits, **keys) as client:
+        preview = client.preview(kfut.Order(SYMBOL, "buy", "0.1"))  # about 8,000: two fit, three do not
+
+        def send(_: int) -> str:
+            try:
+                return client.place(preview).status
+            except errors.OrderRefused as error:
+                return error.rule
+
+        with ThreadPoolExecutor(6) as pool:
+            told = sorted(pool.map(send, range(6)))
+    assert told == ["filled"] * 2 + ["session_notional"] * 4
+    assert stage.account.positions[SYMBOL].size == pytest.approx(0.2)

@@ -89,13 +89,18 @@ class DeadManSwitch:
         with self._lock:
             if not self.armed or self._fires is None:
                 return float("nan")
-            return (self._fires - self._venue.clock.now()).total_seconds() / self._venue.clock.rate
+            return (self._fires - self._venue.clock.now()).total_seconds()
 
     @property
     def fires_at(self) -> pd.Timestamp | None:
         """The exchange's time at which it fires unless it is renewed; None while it was never armed."""
         with self._lock:
             return self._fires
+
+    @property
+    def pause(self) -> float:
+        """Seconds of this machine between two renewals; a clock that only steps counts as one that goes with it."""
+        return self.timeout / 4 / (self._venue.clock.rate or 1.0)
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call, on any thread, whenever it is armed, renewed, disarmed, fires or has trouble."""
@@ -165,7 +170,7 @@ class DeadManSwitch:
         with self._lock:
             self.trouble = ""
         self._tell()
-        return self.timeout / 4 / self._venue.clock.rate
+        return self.pause
 
     def _renew(self) -> None:
         fires = self._venue.cancel_all_after(self.timeout)
@@ -217,7 +222,7 @@ class DeadManSwitch:
 def _keep(reference: weakref.ref[DeadManSwitch], stop: threading.Event) -> None:
     """Renew while the switch and the kernel live; a switch that nobody holds any more is not renewed."""
     switch = reference()
-    pause: float | None = None if switch is None else switch.timeout / 4
+    pause: float | None = None if switch is None else switch.pause
     fires = None if switch is None else switch.fires_at
     del switch
     while pause is not None and not stop.wait(pause):

@@ -312,10 +312,23 @@ class OrderCalls:
         self._require_trading("watch brackets")
         return self._brackets.take_up()
 
-    def cancel_bracket(self, bracket: Bracket) -> None:
-        """Cancel what is open of a bracket and watch it no more; a position that it has opened stays."""
+    def cancel_bracket(self, bracket: Bracket, *, flatten: bool = False) -> OrderResult | None:
+        """Cancel what is open of a bracket and watch it no more.
+
+        Parameters
+        ----------
+        bracket
+            One of `brackets`.
+        flatten
+            Whether what it has opened is closed, by a market order that may only reduce the position.
+
+        Returns
+        -------
+        OrderResult or None
+            What became of that order; None where nothing was to be closed.
+        """
         self._require_trading("cancel a bracket")
-        self._brackets.cancel(bracket)
+        return self._brackets.cancel(bracket, flatten=flatten)
 
     @cached_property
     def _brackets(self) -> Brackets:

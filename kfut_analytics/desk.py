@@ -256,7 +256,7 @@ class Desk:
             self._venue.instrument_status()
         now = clock.now()
         seconds = TIME_TO_LIVE if time_to_live is None else time_to_live
-        deadline = None if math.isinf(seconds) else now + pd.Timedelta(seconds=seconds * clock.rate)
+        deadline = None if math.isinf(seconds) else now + pd.Timedelta(seconds=seconds * (clock.rate or 1))
         return self.journal.write(self.session, kind, details, sent_time=now, deadline=deadline, **named)
 
     def _carry_out(self, intent: Intent, send: Callable[[], Result], kind: type[Result]) -> Result:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import html
 import logging
+import math
 import threading
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -271,14 +272,24 @@ class Brackets:
             left = [intent for intent in self.unwatched() if intent.cli_ord_id not in self._all]
         return [*mine, *map(_restored, left)]
 
-    def cancel(self, bracket: Bracket) -> None:
-        """Cancel what is open of a bracket, entry and exits, and watch it no more."""
+    def cancel(self, bracket: Bracket, *, flatten: bool = False) -> OrderResult | None:
+        """Cancel what is open of a bracket, entry and exits, and watch it no more; close its position if asked."""
         with bracket.lock:
             resting = self._resting()
             if not self._cancel_all(bracket, [bracket.entry_id(), *self._exit_ids(bracket)], resting):
                 message = "not every order of the bracket is known to be cancelled: it stays watched; try again"
                 raise VenueError(message)
             self._end(bracket, "cancelled" if not bracket.filled else "done", "cancelled by hand")
+            sizes = self._venue.fills(self._since[bracket.bracket_id] - pd.Timedelta(seconds=30), None)
+            filled = sizes.groupby("cli_ord_id")["size"].sum().to_dict()
+            left = filled.get(bracket.entry_id(), 0.0) - sum(filled.get(one, 0.0) for one in self._exit_ids(bracket))
+            held = self._venue.positions()["signed_size"].to_dict().get(bracket.entry.symbol, 0.0)
+            left = min(left, float(held) * bracket.entry.sign)
+            if not flatten or left <= _NOISE:
+                return None
+            side = "sell" if bracket.entry.side == "buy" else "buy"
+            size = _exact(to_decimal(left))
+            return self._desk.place(Order(bracket.entry.symbol, side, size, reduce_only=True, price_deviation=math.inf))
 
     def leave(self, why: str) -> None:
         """Stop watching; what is open stays."""
@@ -379,7 +390,11 @@ class Brackets:
             return
         if way.tries >= _TRIES:
             way.gone = True
-            self._trouble(bracket, f"its {role.replace('_', '-')} could not be placed: the position is open without it")
+            self._trouble(
+                bracket,
+                f"its {role.replace('_', '-')} could not be placed: the position is open without it. "
+                "client.cancel_bracket(bracket, flatten=True) closes it",
+            )
             return
         self._place_exit(bracket, role, left)
 

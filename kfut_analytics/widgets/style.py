@@ -98,7 +98,8 @@ CSS = """<style>
 .kfut-grid .kfut-sub { display: block; color: var(--kfut-muted); font-size: 88%; white-space: normal; }
 .kfut-grid .kfut-sub:empty { display: none; }
 .kfut-grid .kfut-right + .kfut-left { padding-left: 10px; }
-.kfut-grid .kfut-acts { text-align: right; position: sticky; right: 0; background: var(--kfut-ground); }
+.kfut-grid .kfut-acts { text-align: right; position: sticky; right: 0;
+  background: var(--jp-layout-color0, transparent); }
 .kfut-grid .kfut-acts .kfut-button + .kfut-button { margin-left: 4px; }
 .kfut-grid .kfut-note-line > td, .kfut-grid .kfut-edit-line > td { padding: 0 0 6px; white-space: normal; }
 .kfut-grid .kfut-row.kfut-busy > td { opacity: .7; }

@@ -6,10 +6,12 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import ipywidgets
+import pandas as pd
 import pytest
 
 import kfut_analytics as kfut
@@ -18,6 +20,7 @@ from kfut_analytics.errors import ArgumentError, OrderRefused
 from kfut_analytics.paper.server import PaperServer
 from kfut_analytics.widgets import OrderTicket
 from kfut_analytics.widgets.ticket.field import NumberField
+from kfut_analytics.widgets.ticket.search import facts
 from tests.exchanges import open_exchange
 
 
@@ -55,6 +58,8 @@ def ticket(client: kfut.Client) -> Iterator[OrderTicket]:
 
 
 def fill_in(ticket: OrderTicket, **fields: Any) -> None:
+    if "symbol" in fields:  # first: another contract clears the numbers
+        ticket.symbol.value = fields.pop("symbol")
     for name, value in ({"size": "0.01", "limit_price": "80000"} | fields).items():
         getattr(ticket, name).value = value
 
@@ -351,6 +356,120 @@ def test_a_second_order_needs_a_second_review(exchange: PaperServer, ticket: Ord
         assert len(on_exchange(exchange)) == count
 
 
+def test_a_click_that_was_long_under_way_is_refused(exchange: PaperServer, ticket: OrderTicket) -> None:
+    """The page tells how long the button had been shown; the rest of its age the click has spent under way."""
+    fill_in(ticket)
+    review(ticket)
+    button = ticket.send_button
+    button._made -= 8
+    button._on_message(None, {"shown": 1.0}, None)
+    ticket.wait()
+    assert on_exchange(exchange) == []
+    assert "under way for 7 s" in ticket.refusal.value
+    review(ticket)
+    ticket.send_button._made -= 8  # a person who looks at the review for eight seconds
+    ticket.send_button._on_message(None, {"shown": 7.9}, None)
+    ticket.wait()
+    assert len(on_exchange(exchange)) == 1
+    assert ticket.refusal.value == ""
+
+
+def test_a_click_that_does_not_say_when_it_was_made_sends_nothing(exchange: PaperServer, ticket: OrderTicket) -> None:
+    fill_in(ticket)
+    review(ticket)
+    for content in ({}, {"shown": "now"}, {"shown": None}, {"shown": -1e9}, {"shown": float("nan")}):
+        ticket.send_button._on_message(None, content, None)
+        ticket.wait()
+        assert "under way for some time" in ticket.refusal.value
+        review(ticket)
+    assert on_exchange(exchange) == []
+
+
+def test_an_order_is_not_sent_on_prices_that_nobody_has_seen_anew(
+    exchange: PaperServer, ticket: OrderTicket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    until(lambda: quoted(ticket, "PF_XBTUSD"))
+    fill_in(ticket)
+    review(ticket)
+    ticket._subscription.close()
+    later = time.monotonic() + 12
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    send(ticket)
+    assert "no newer quote for 1" in ticket.refusal.value
+    assert on_exchange(exchange) == []
+
+
+def test_an_order_is_not_sent_when_the_market_has_moved(exchange: PaperServer, ticket: OrderTicket) -> None:
+    until(lambda: quoted(ticket, "PF_XBTUSD"))
+    ticket._subscription.close()
+    fill_in(ticket)
+    for factor, sent in ((1.006, 0), (1.004, 1)):
+        review(ticket)
+        quote = ticket.form.quote
+        assert quote is not None
+        seen = ticket._reviewed[2]
+        ticker = quote.ticker.copy()
+        ticker["bid"], ticker["ask"] = seen.bid * factor, seen.ask * factor
+        ticket.form.quote = replace(quote, ticker=ticker)
+        send(ticket)
+        assert len(on_exchange(exchange)) == sent
+        assert ("has moved" in ticket.refusal.value) is not bool(sent)
+
+
+def test_an_order_goes_out_at_once_whatever_the_one_before_waits_for(
+    exchange: PaperServer, client: kfut.Client, ticket: OrderTicket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A click must not become an order half a minute later because something else was slow."""
+    go_on = threading.Event()
+    place, facts = client.place, client.facts
+
+    def slow_place(order: kfut.Order | kfut.Preview) -> kfut.OrderResult:
+        if isinstance(order, kfut.Preview) and order.order.size == Decimal("0.01"):
+            go_on.wait(10)
+        return place(order)
+
+    def slow_facts(symbol: str) -> Any:
+        go_on.wait(10)
+        return facts(symbol)
+
+    monkeypatch.setattr(client, "place", slow_place)
+    monkeypatch.setattr(client, "facts", slow_facts)
+    ticket._facts = None
+    for size in ("0.01", "0.02"):
+        fill_in(ticket, size=size)
+        ticket.review_button.click()
+        until(lambda: not ticket.send_button.disabled)
+        ticket.send_button.click()
+    until(lambda: [order.size for order in on_exchange(exchange)] == [0.02])
+    go_on.set()
+    ticket.wait()
+    assert sorted(order.size for order in on_exchange(exchange)) == [0.01, 0.02]
+
+
+def test_previews_do_not_pile_up_while_the_exchange_is_slow(
+    client: kfut.Client, ticket: OrderTicket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, asked = threading.Event(), []
+    facts = client.facts
+
+    def slow(symbol: str) -> Any:
+        asked.append(symbol)
+        go_on.wait(10)
+        return facts(symbol)
+
+    monkeypatch.setattr(client, "facts", slow)
+    ticket._facts = None
+    fill_in(ticket)
+    until(lambda: bool(asked))
+    for size in range(1, 6):
+        ticket.size.value = f"0.0{size}"
+        time.sleep(0.15)
+    go_on.set()
+    ticket.wait()
+    assert "Buy 0.05" in ticket.live.value
+    assert len(asked) == 1
+
+
 # ---- what can go wrong -------------------------------------------------------------------------------------------
 
 
@@ -551,3 +670,67 @@ def test_live_is_unmistakable(exchange: PaperServer) -> None:
         send(ticket)
         assert on_exchange(exchange) == [], "a review from before does not outlive the arming"
         ticket.close()
+
+
+def armed_ticket(client: kfut.Client) -> OrderTicket:
+    ticket = OrderTicket(client, panels=False)
+    ticket.arming.word.value = "LIVE"
+    ticket.arming.arm_button.click()
+    assert ticket.arming.armed
+    return ticket
+
+
+def test_a_limit_of_the_user_disarms_the_ticket(exchange: PaperServer) -> None:
+    keys = {"base_url": exchange.base_url, "api_key": exchange.api_key, "api_secret": exchange.api_secret}
+    with kfut.connect("live", trading=True, limits=kfut.Limits(order_notional=1_000), **keys) as client:
+        ticket = armed_ticket(client)
+        fill_in(ticket, size="0.5")
+        ticket.wait()
+        assert ticket.arming.armed, "what is only typed disarms nothing"
+        review(ticket)
+        assert not ticket.arming.armed
+        assert "limit of yours" in ticket.arming.state.value
+        ticket.close()
+
+
+def test_arming_ends_by_itself_and_takes_the_review_with_it(exchange: PaperServer) -> None:
+    keys = {"base_url": exchange.base_url, "api_key": exchange.api_key, "api_secret": exchange.api_secret}
+    with kfut.connect("live", trading=True, **keys) as client:
+        ticket = OrderTicket(client, panels=False)
+        ticket.arming._seconds = 1.5
+        ticket.arming.word.value = "LIVE"
+        ticket.arming.arm_button.click()
+        fill_in(ticket)
+        review(ticket)
+        assert not ticket.send_button.disabled
+        until(lambda: "not armed" in ticket.arming.state.value)
+        assert ticket.send_button.disabled
+        send(ticket)
+        assert on_exchange(exchange) == []
+        ticket.close()
+
+
+def test_another_contract_clears_the_numbers_of_the_former(ticket: OrderTicket) -> None:
+    fill_in(ticket, take_profit="120000")
+    ticket.fill(size=2, symbol="PF_ETHUSD", limit_price=2000)
+    assert (ticket.symbol.value, ticket.size.value, ticket.limit_price.value) == ("PF_ETHUSD", "2", "2000")
+    assert ticket.form.take_profit.value == ""
+    ticket.symbol.value = "pf_ethusd"
+    assert ticket.size.value == "2", "the same contract in small letters"
+
+
+@pytest.mark.parametrize(("symbol", "kind"), [("PF_XBTUSD", "linear"), ("PI_XBTUSD", "inverse")])
+def test_the_funding_that_is_expected_is_a_fraction_of_the_index(
+    client: kfut.Client, ticket: OrderTicket, symbol: str, kind: str
+) -> None:
+    ticket.fill(symbol=symbol)
+    until(lambda: quoted(ticket, symbol))
+    ticker = client.tickers(symbol).loc[symbol]
+    index = float(ticker["index_price"])
+    shown = dict(facts(ticket.form.search.instruments.loc[symbol], ticker, pd.Timestamp("2026-01-02 03:04", tz="UTC")))
+    expected = float(shown["From 04:00 UTC"].split()[0]) / 100
+    # Independently: by the rate of this hour, which the exchange gives in both forms.
+    ratio = float(ticker["relative_funding_rate"]) / float(ticker["funding_rate"])
+    assert kind in shown[""]
+    assert expected == pytest.approx(float(ticker["funding_rate_prediction"]) * ratio, abs=1e-6)
+    assert index > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -68,21 +69,26 @@ class Arming(ipywidgets.HBox):  # type: ignore[misc]
             self._until = self._clock() + self._seconds
         self.word.value = ""
         self._show()
-        timer = threading.Timer(self._seconds, self._show)
+        timer = threading.Timer(self._seconds + 0.1, self._show)
         timer.daemon = True
         timer.start()
 
-    def disarm(self) -> None:
-        """Send nothing any more."""
+    def disarm(self, why: str = "") -> None:
+        """Send nothing any more; with the reason, where it is not the person's own wish."""
         with self._lock:
-            self._until = float("-inf")
-        self._show()
+            was_armed, self._until = self._live and self._clock() < self._until, float("-inf")
+        self._show(why if was_armed else "")
 
-    def _show(self) -> None:
+    def _show(self, why: str = "") -> None:
         armed = self.armed
         for widget, shown in ((self.word, not armed), (self.arm_button, not armed), (self.disarm_button, armed)):
             widget.layout.display = None if shown else "none"
-        text = f"ARMED for {self._seconds / 60:g} minutes" if armed else "not armed: nothing can be sent"
+        text = f"disarmed: {why}" if why else "not armed: nothing can be sent"
+        if armed:
+            left = math.ceil(max(0.0, min(self._seconds, self._until - self._clock())))
+            # The style sheet counts down, so that it costs the kernel nothing.
+            counter = f"<span class='kfut-remaining' style='--kfut-from:{left};--kfut-lifetime:{left}s'></span>"
+            text = f"ARMED for {self._seconds / 60:g} minutes, {counter} s left"
         self.state.value = f"<span class='{'kfut-armed' if armed else 'kfut-label'}' role='status'>{text}</span>"
         for listener in list(self._listeners):
             listener()

@@ -70,8 +70,8 @@ class Form:
         self.limit_offset_unit = _choice("in", [("percent", "percent"), ("quote currency", "quote")])
         self.reduce_only = _check("Reduce-only", "The order may only make a position smaller")
         self.post_only = _check("Post-only", "The order is refused where it would execute at once")
-        self.take_profit = NumberField("Take-profit at", placeholder="none", steps=True)
-        self.stop_loss = NumberField("Stop-loss at", placeholder="none", steps=True)
+        self.take_profit = NumberField("Take-profit", placeholder="none", steps=True)
+        self.stop_loss = NumberField("Stop-loss", placeholder="none", steps=True)
         self.size.chips = [[share, f"{share} %", f"{share} % of what the available margin allows"] for share in SHARES]
         self.limit_price.chips = _chips("", "")
         self.fields: dict[str, Any] = {
@@ -188,8 +188,16 @@ class Form:
             return plain(100 * to_decimal(suggestion))
         return plain(to_decimal(suggestion))
 
+    def clear_numbers(self) -> None:
+        """Forget sizes and prices: they were another contract's."""
+        for field in self.fields.values():
+            if isinstance(field, NumberField):
+                field.value = ""
+
     def fill(self, **values: Any) -> None:
-        """Set fields by the names of `Order`; numbers may be numbers."""
+        """Set fields by the names of `Order`; numbers may be numbers. Another symbol clears what is not given."""
+        if "symbol" in values:
+            self.symbol.value = values.pop("symbol")
         if values.get("order_type") == "post":
             values |= {"order_type": "lmt", "post_only": True}
         if "size" in values:

@@ -77,20 +77,22 @@ class ContractSearch(ipywidgets.VBox):  # type: ignore[misc]
         """Say what is wrong with the contract; nothing without a text."""
         self.problem.value = render.problem(text) if text else ""
 
-    def show_facts(self, ticker: pd.Series[Any] | None = None) -> None:
-        """Show the contract's facts; with its ticker the next funding, too."""
+    def show_facts(self, ticker: pd.Series[Any] | None = None, now: pd.Timestamp | None = None) -> None:
+        """Show the contract's facts; with its ticker and the exchange's time the funding, too."""
         if self.symbol not in self.instruments.index:
             self.facts.value = ""
             return
         row = row_of(self.instruments, self.symbol)
         items = "".join(
             f"<span><span class='kfut-label'>{escape(label)}</span> {escape(text)}</span>"
-            for label, text in facts(row, ticker)
+            for label, text in facts(row, ticker, now)
         )
         self.facts.value = f"<div class='kfut-facts' aria-label='Facts of the contract'>{items}</div>"
 
 
-def facts(row: pd.Series[Any], ticker: pd.Series[Any] | None) -> list[tuple[str, str]]:
+def facts(
+    row: pd.Series[Any], ticker: pd.Series[Any] | None = None, now: pd.Timestamp | None = None
+) -> list[tuple[str, str]]:
     """Label and text of each fact."""
     tick, margin = float(row["tick_size"]), float(row["initial_margin"])
     unit = "USD" if is_inverse(str(row["type"])) else str(row["base"])
@@ -101,8 +103,13 @@ def facts(row: pd.Series[Any], ticker: pd.Series[Any] | None) -> list[tuple[str,
         ("Collateral", underlying_of(str(row.name)) if unit == "USD" else "multi-collateral wallet"),
         ("Leverage", "n/a" if not margin > 0 else f"up to {1 / margin:.0f}"),
     ]
-    rate = math.nan if ticker is None else float(ticker["relative_funding_rate"])
-    if not math.isnan(rate):
-        side = "longs pay" if rate > 0 else "shorts pay" if rate < 0 else "nobody pays"
-        shown.append(("Funding", f"{rate * 100:+.4f} % an hour, {side}"))
+    if ticker is None or math.isnan(rate := float(ticker["relative_funding_rate"])):
+        return shown
+    side = "longs pay" if rate > 0 else "shorts pay" if rate < 0 else "nobody pays"
+    shown.append(("Funding", f"{rate * 100:+.4f} % an hour, {side}"))
+    # The exchange says the prediction per contract, in the quote currency, or in coin where the contract is inverse.
+    index, predicted = float(ticker["index_price"]), float(ticker["funding_rate_prediction"])
+    coming = predicted * index if unit == "USD" else predicted / index
+    if now is not None and not math.isnan(coming):
+        shown.append((f"From {now.floor('h') + pd.Timedelta(hours=1):%H:%M} UTC", f"{coming * 100:+.4f} % expected"))
     return shown

@@ -30,7 +30,9 @@ TICKET_CSS = """<style>
   outline: 2px solid var(--kfut-text); outline-offset: -2px; font-weight: 600;
 }
 .kfut-form > :is(.kfut-actions, .kfut-fields:has(.widget-checkbox)) { padding-left: calc(6.5em + 8px); }
-.kfut-form .jupyter-widget-Collapse-contents { padding: 8px 0; }
+.kfut-form .jupyter-widget-Collapse-contents { padding: 8px 0 0; border: none; background: none; }
+.kfut-form .jupyter-widget-Collapse-contents .kfut-number + .kfut-number { margin-top: 6px; }
+.kfut-shown .kfut-card + .kfut-card { margin-top: 8px; }
 
 .kfut-number { display: grid; grid-template-columns: 6.5em minmax(0, 1fr); gap: 3px 8px; align-items: center;
   margin: 0; }
@@ -44,12 +46,16 @@ TICKET_CSS = """<style>
 .kfut-number .kfut-line > .kfut-button { min-width: 28px; height: 28px; padding: 0; }
 .kfut-number .kfut-unit:empty { display: none; }
 .kfut-number > .kfut-chips { grid-column: 2; display: flex; flex-wrap: wrap; gap: 4px; }
+.kfut-fields > .kfut-number > .kfut-chips { flex-wrap: nowrap; width: max-content; }
 .kfut-number > .kfut-chips:empty { display: none; }
 .kfut-number > .kfut-problem { grid-column: 2; }
 .kfut-number > .kfut-problem:empty { display: none; }
 .kfut-number.kfut-wrong input { border: 2px solid var(--kfut-bad); }
 
-.kfut-facts { display: flex; flex-wrap: wrap; gap: 0 14px; padding-left: calc(6.5em + 8px); font-size: 92%;
+.kfut-send { max-width: 100%; }
+.kfut-send > button { width: auto; max-width: 100%; margin: 0; font-weight: 600; }
+.kfut-send > button:disabled { opacity: .5; cursor: not-allowed; font-weight: normal; }
+.kfut-facts { display: flex; flex-wrap: wrap; gap: 0 14px; padding-left: calc(6.5em / .92 + 8px); font-size: 92%;
   font-variant-numeric: tabular-nums; }
 .kfut-market { display: grid; gap: 6px; }
 .kfut-strip { display: flex; flex-wrap: wrap; gap: 2px 16px; align-items: baseline;
@@ -57,7 +63,7 @@ TICKET_CSS = """<style>
 .kfut-strip .kfut-label { margin-right: 5px; }
 .kfut-age { color: var(--kfut-muted); font-size: 92%; margin-left: auto; }
 .kfut-age.kfut-is-old { color: var(--kfut-bad); font-weight: 600; }
-.kfut-stale .kfut-ladder, .kfut-stale .kfut-value { opacity: .55; }
+.kfut-past, .kfut-stale .kfut-ladder, .kfut-stale .kfut-value { opacity: .55; }
 .kfut-trouble { color: var(--kfut-bad); }
 .kfut-trouble:empty { display: none; }
 .kfut-ladder { display: grid; max-width: 26em; }

@@ -1,7 +1,7 @@
 """The order ticket: the fields, the market beside them, what the order would do, and the click that sends it.
 
-What makes a click safe is in `session`, what is shown in `render`; `form`, `search`, `market`, `arming` and `field`
-are the ticket's parts.
+What makes a click safe is in `session` and `send`, what is shown in `render`; `form`, `search`, `market`, `arming`
+and `field` are the ticket's parts, `work` its threads.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import wait as wait_for
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -31,7 +29,9 @@ from ..sources import Quote
 from .arming import Arming
 from .form import Form
 from .market import MarketView
+from .send import LATE, SendButton
 from .style import TICKET_CSS
+from .work import Lane, Work
 
 _log = logging.getLogger("kfut_analytics.widgets")
 
@@ -46,9 +46,16 @@ FACTS_KEPT = 4.0
 MOVED = 0.005
 """How far the quote may move between the review and the click, as a fraction."""
 
+UNSEEN = 10.0
+"""Seconds after which prices that nobody has seen anew are too old to send an order on."""
+
+_USERS_LIMITS = {"order_notional", "session_notional", "daily_notional"}
+
 _READ_ONLY = "This client is read-only. Open it with trading=True to send orders."
 _NOT_ARMED = "The ticket is not armed for the live exchange. Arm it first, then review the order again."
 _MOVED = "The market has moved by more than half a percent since the review. Review the order again."
+_UNSEEN = "There was no newer quote for {:.0f} s: the connection may be lost. Review the order again."
+_LATE = "This click was under way {}, because the kernel was busy. Review the order again."
 
 
 class OrderTicket(Root):
@@ -97,7 +104,7 @@ class OrderTicket(Root):
         self, client: Client, symbol: str | None = None, *, lifetime: float = 15.0, panels: bool = True
     ) -> None:
         # First, because close() needs it, and runs even for a ticket that was refused below.
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kfut-ticket")
+        self._work = Work()
         if not isinstance(client, Client):
             raise ArgumentError(f"client={client!r} is not a client: open one with kfut.connect()")
         if not lifetime > 0:
@@ -109,13 +116,13 @@ class OrderTicket(Root):
         self._lock = threading.RLock()
         self._edition = 0
         self._permit: Permit[Order] | None = None
-        self._pending: list[Future[None]] = []
-        self._timer: threading.Timer | None = None
         self._facts: Market | None = None
         self._quotes = 0
+        self._quoted = -math.inf
         self._own: Any = None
 
-        self.form = Form((symbol or DEFAULT_SYMBOL).strip().upper(), self._on_change)
+        self._symbol = (symbol or DEFAULT_SYMBOL).strip().upper()
+        self.form = Form(self._symbol, self._on_change)
         self.market = MarketView(self.form.take_level)
         self.arming = Arming(client.env == "live")
         self.arming.on_change(self._on_arming)
@@ -126,7 +133,7 @@ class OrderTicket(Root):
         self.add_class("kfut-ticket")
         if client.env == "live":
             self.add_class("kfut-is-live")
-        self._submit("Reading the contracts", self.live, self._read_contracts)
+        self._submit("preview", "Reading the contracts", self.live, self._read_contracts)
         self._subscription = feed_of(client).subscribe(
             {"quote", "orders"}, self._on_update, symbol=self.form.search.symbol, presence=self.presence
         )
@@ -160,8 +167,7 @@ class OrderTicket(Root):
         review, cannot send the newer order. Former buttons stay open so that a late click is answered, not lost.
         """
         live = self._client.env == "live"
-        button = ipywidgets.Button(button_style="danger" if live else "primary", layout=ipywidgets.Layout(width="auto"))
-        button.on_click(partial(self._on_send, permit))
+        button = SendButton(partial(self._on_send, permit), button_style="danger" if live else "primary")
         self.send_button = button
         if permit is None or not self._client.trading:
             self._turn_send_off()
@@ -225,20 +231,11 @@ class OrderTicket(Root):
         TimeoutError
             If there is still work after ``timeout`` seconds.
         """
-        deadline = time.monotonic() + timeout
-        while True:
-            timer = self._timer
-            if timer is not None and timer.is_alive():
-                timer.join(max(0.0, deadline - time.monotonic()))
-            pending = self._unfinished()
-            if not pending and (self._timer is timer or self._timer is None):
-                return
-            if pending and wait_for(pending, timeout=max(0.0, deadline - time.monotonic())).not_done:
-                raise TimeoutError(f"the ticket is still at work after {timeout:g} s")
+        self._work.wait(timeout)
 
     def close(self) -> None:
         """Take the ticket off the page; work that has begun is finished."""
-        self._worker.shutdown(wait=False)
+        self._work.close()
         if hasattr(self, "_subscription"):
             self._subscription.close()
         for panel in self.__dict__.get("_panels", ()):
@@ -262,6 +259,7 @@ class OrderTicket(Root):
             if isinstance(update, Trouble):
                 if update.topic == "quote":
                     self.market.trouble = f"no newer quote: {update.error}"
+                    self.live.add_class("kfut-past")
                 return
             if update.topic == "orders":
                 self._own = update.data
@@ -280,9 +278,11 @@ class OrderTicket(Root):
         if own is None:
             mine = mine.reindex(columns=["side", "limit_price", "stop_price", "unfilled_size"])
         self._quotes += 1
+        self._quoted = time.monotonic()
+        self.live.remove_class("kfut-past")
         self.form.show_quote(quote)
         self.market.show(quote, self.form.tick, mine, str(self._quotes))
-        self.form.search.show_facts(quote.ticker)
+        self.form.search.show_facts(quote.ticker, update.time)
         if not self.form.is_blank() and self._permit is None:
             self._schedule(0.0)
 
@@ -299,14 +299,19 @@ class OrderTicket(Root):
         self._schedule(PAUSE)
 
     def _change_symbol(self) -> None:
+        symbol = self.form.search.symbol
+        if symbol == self._symbol:
+            return  # the same in other words
+        self._symbol = symbol
         self._facts = None
+        self.form.clear_numbers()
         self.form.search.complain()
         self.market.clear()
         self.form.quote = None
         self.form.search.show_facts()
         self._explain_symbol()
         if hasattr(self, "_subscription"):
-            self._subscription.symbol = self.form.search.symbol
+            self._subscription.symbol = symbol
 
     def _explain_symbol(self) -> None:
         known, symbol = self.form.search.instruments, self.form.search.symbol
@@ -315,19 +320,13 @@ class OrderTicket(Root):
 
     def _schedule(self, pause: float) -> None:
         """Work the preview out in a moment; of several wishes the newest counts."""
-        with self._lock:
-            if self._timer is not None:
-                self._timer.cancel()
-            edition = self._edition
-            self._timer = threading.Timer(
-                pause, self._submit, ("The preview", self.live, partial(self._show_live, edition))
-            )
-            self._timer.daemon = True
-            self._timer.start()
+        with self._lock:  # the newest wish is for the newest edition
+            show = partial(self._show_live, self._edition)
+            self._work.later(pause, partial(self._submit, "preview", "The preview", self.live, show))
 
-    def _show_live(self, edition: int) -> None:
-        if edition != self._edition or self._permit is not None:
-            return  # something newer is stated, or a review stands
+    def _show_live(self, edition: int, wish: int) -> None:
+        if not self._work.is_newest(wish) or edition != self._edition or self._permit is not None:
+            return  # a newer one is waiting, or something else was done since
         if self.form.is_blank():
             self.form.complain(None)
             _show(self.live, "")
@@ -370,7 +369,7 @@ class OrderTicket(Root):
                 self._show_problem(refused, self.review, "Not reviewed")
                 return
             _show(self.review, render.message("note", "Reviewing…"))
-        self._submit("The review", self.review, self._preview, order, self.form.exit_prices(), edition)
+        self._submit("review", "The review", self.review, self._preview, order, self.form.exit_prices(), edition)
 
     def _preview(self, stated: Order, exits: dict[str, str], edition: int) -> None:
         seen = self._client.preview(stated)
@@ -388,9 +387,9 @@ class OrderTicket(Root):
             _show(self.review, render.review(seen, lifetime, exits))
             self._place_send_button(self._permit)
 
-    def _on_send(self, permit: Permit[Order] | None, _button: object) -> None:
-        # The permit is used here, where the click arrives, and not on the worker: work that waits there may mint a
-        # permit whose review the person has not seen.
+    def _on_send(self, permit: Permit[Order] | None, under_way: float) -> None:
+        # The permit is used here, where the click arrives: what waits on another thread may mint a permit whose review
+        # the person has not seen.
         with self._lock:
             if not self._client.trading:
                 _show(self.refusal, render.message("note", "Not sent", _READ_ONLY))
@@ -409,13 +408,13 @@ class OrderTicket(Root):
                 _show(self.refusal, render.message("note", "Click refused", REFUSALS[verdict]))
                 return
             _, exits, seen = reviewed
-            if self._has_moved(seen):
-                _show(self.refusal, render.message("note", "Click refused", _MOVED))
-                _show(self.review, "")
-                return
             _show(self.review, "")
+            if past := self._past(seen, under_way):
+                _show(self.refusal, render.message("note", "Click refused", past))
+                return
+            _show(self.refusal, "")
             _show(self.status, render.message("note", f"Sending: {render.summary(seen.order)}"))
-        self._submit("Sending", self.status, self._send_order, seen, exits)
+        self._submit("send", "Sending", self.status, self._send_order, seen, exits)
 
     def _is_as_reviewed(self, permit: Permit[Order]) -> bool:
         """Whether the fields still state the order that the permit is for."""
@@ -427,13 +426,21 @@ class OrderTicket(Root):
         except OrderRefused:
             return False
 
-    def _has_moved(self, seen: Preview) -> bool:
+    def _past(self, seen: Preview, under_way: float) -> str:
+        """Why a click comes too late for what the person saw; empty if it does not."""
+        if under_way > LATE:
+            return _LATE.format("for some time" if math.isinf(under_way) else f"for {under_way:.0f} s")
         quote = self.form.quote
-        if quote is None or quote.symbol != seen.order.symbol:
-            return False
-        then = (seen.bid + seen.ask) / 2
-        now = (float(quote.ticker["bid"]) + float(quote.ticker["ask"])) / 2
-        return not math.isnan(now / then) and abs(now / then - 1) > MOVED
+        known = quote is not None and quote.symbol == seen.order.symbol
+        age = min(seen.age, time.monotonic() - self._quoted) if known else seen.age
+        if age > UNSEEN:
+            return _UNSEEN.format(age)
+        if quote is not None and known:
+            then = (seen.bid + seen.ask) / 2
+            now = (float(quote.ticker["bid"]) + float(quote.ticker["ask"])) / 2
+            if abs(now / then - 1) > MOVED:
+                return _MOVED
+        return ""
 
     def _send_order(self, seen: Preview, exits: dict[str, str]) -> None:
         if exits:
@@ -446,17 +453,18 @@ class OrderTicket(Root):
         feed_of(self._client).refresh("orders", "positions", "fills", "account", "journal")
         self._facts = None
         if result is not None and result.status == "unknown":
-            follow = threading.Thread(target=self._follow, args=(seen.order, result), name="kfut-follow", daemon=True)
+            look = ("Looking for the order's fate", self.status, self._follow, seen.order, result)
+            follow = threading.Thread(target=self._run, args=look, name="kfut-follow", daemon=True)
             follow.start()
 
     def _follow(self, order: Order, result: OrderResult) -> None:
         """Show the fate of an order as soon as it is known; it is looked for behind the ticket."""
-        for _ in range(600):
+        known = None
+        while known is None and not self._client.closed and threading.main_thread().is_alive():
             time.sleep(0.5)
             known = self._client.outcome(result.cli_ord_id)
-            if known is not None:
-                _show(self.status, render.outcome(order, known, utc_now()))
-                return
+        if known is not None:
+            _show(self.status, render.outcome(order, known, utc_now()))
 
     def _on_arming(self) -> None:
         with self._lock:
@@ -472,20 +480,17 @@ class OrderTicket(Root):
 
     def _show_problem(self, refused: OrderRefused, shown: Any, title: str) -> None:
         self.form.complain(refused)
+        if shown is not self.live and refused.rule in _USERS_LIMITS:
+            self.arming.disarm("a limit of yours would be exceeded")
         _show(shown, render.message("bad", title, str(refused)))
 
-    # ---- work on the ticket's own thread -----------------------------------------------------------------------
+    # ---- work on the ticket's own threads -----------------------------------------------------------------------
 
-    def _submit(self, doing: str, shown: Any, work: Callable[..., None], *args: object) -> None:
-        with self._lock:
-            try:
-                self._pending = [*self._unfinished(), self._worker.submit(self._run, doing, shown, work, *args)]
-            except RuntimeError as error:
-                _show(shown, render.failure(error, doing))
-
-    def _unfinished(self) -> list[Future[None]]:
-        with self._lock:
-            return [work for work in self._pending if not work.done()]
+    def _submit(self, lane: Lane, doing: str, shown: Any, work: Callable[..., None], *args: object) -> None:
+        try:
+            self._work.begin(lane, self._run, doing, shown, work, *args)
+        except RuntimeError as error:
+            _show(shown, render.failure(error, doing))
 
     def _run(self, doing: str, shown: Any, work: Callable[..., None], *args: object) -> None:
         try:

@@ -214,9 +214,9 @@ def test_a_change_after_the_review_takes_the_permission_away(ticket: Locator, ex
 def test_a_price_is_clicked_and_stepped_into_the_order(ticket: Locator, exchange: PaperServer) -> None:
     state_order(ticket, exchange, "limit")
     level = ticket.locator(".kfut-level[data-side=bid]").nth(2)
-    name = level.get_attribute("aria-label") or ""
     price = number(ticket, "Limit price")
-    level.click()
+    # At once, for the ladder moves on every second.
+    name = level.evaluate("button => { const name = button.getAttribute('aria-label'); button.click(); return name; }")
     clicked = re.sub(r"^bid ([\d,]+), size.*", r"\1", name).replace(",", "")
     until(lambda: price.input_value() == clicked)
     before = int(price.input_value())
@@ -330,7 +330,8 @@ def test_live_sends_only_armed(lab: Lab, browser: Browser, exchange: PaperServer
         assert orders(exchange) == []
         ticket.get_by_placeholder("type LIVE to arm").fill("LIVE")
         ticket.get_by_role("button", name="Arm", exact=True).click()
-        ticket.get_by_text("ARMED for").wait_for()
+        ticket.locator(".kfut-armed", has_text="ARMED for 5 minutes").wait_for()
+        until(lambda: not ticket.get_by_text("The ticket is not armed").is_visible())
         review(ticket).click()
         until(lambda: [order.size for order in orders(exchange)] == [0.08])
 

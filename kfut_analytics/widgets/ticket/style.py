@@ -30,6 +30,10 @@ TICKET_CSS = """<style>
   outline: 2px solid var(--kfut-text); outline-offset: -2px; font-weight: 600;
 }
 .kfut-form > :is(.kfut-actions, .kfut-fields:has(.widget-checkbox)) { padding-left: calc(6.5em + 8px); }
+.kfut-form .jupyter-widget-Collapse-header { border: none; background: none; padding: 4px 0; }
+.kfut-form .kfut-actions { gap: 8px; align-items: center; }
+.kfut-form .kfut-actions > .jupyter-button { margin: 0; }
+.kfut-fields:not(:has(> :not([style*="display: none"]))) { display: none; }
 .kfut-form .jupyter-widget-Collapse-contents { padding: 8px 0 0; border: none; background: none; }
 .kfut-form .jupyter-widget-Collapse-contents .kfut-number + .kfut-number { margin-top: 6px; }
 .kfut-shown .kfut-card + .kfut-card { margin-top: 8px; }

@@ -471,6 +471,8 @@ class OrderTicket(Root):
             if not self.arming.armed and self._permit is not None:
                 self._end_review("changed")
                 _show(self.review, render.message("note", _NOT_ARMED))
+            if self.arming.armed:
+                _show(self.refusal, "")
 
     def _end_review(self, why: Any) -> None:
         if self._permit is not None:

@@ -150,12 +150,23 @@ def _with_exits(exits: Mapping[str, str]) -> str:
     return f", with {' and '.join(words)}" if words else ""
 
 
-def bracket(sent: Bracket, time: pd.Timestamp) -> str:
-    """What became of an entry with exits."""
-    if sent.result is None:
-        return message("note", repr(sent))
-    words = f"Exits: {sent.state}. {sent.trouble or 'This kernel watches them; they may only reduce the position.'}"
-    return outcome(sent.entry, sent.result, time) + message("bad" if sent.state == "unprotected" else "note", words)
+_EXITS: dict[str, tuple[Tone, str]] = {
+    "entering": ("note", "The entry has filled nothing yet; exits are placed as it fills."),
+    "protected": ("good", "They stand for what the entry has filled, and may only reduce the position."),
+    "unprotected": ("bad", "There is a position without its stop."),
+    "done": ("good", "Nothing is left to do."),
+    "cancelled": ("note", "Nothing had filled."),
+}
+
+
+def bracket(sent: Bracket, *, watched: bool) -> str:
+    """How the exits of an entry stand, and whether this kernel watches them."""
+    tone, words = _EXITS[sent.state]
+    if not sent.over and not watched:
+        tone = "bad"
+        words += " NOT WATCHED by this kernel any more: client.watch_brackets() takes it up again."
+    size = f"{_number(sent.filled)} filled, {_number(sent.closed)} closed."
+    return message(tone, f"Exits: {sent.state}", f"{words} {size} {sent.trouble}".strip())
 
 
 def failure(error: BaseException, doing: str) -> str:

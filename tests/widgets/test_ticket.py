@@ -231,10 +231,20 @@ def test_attached_exits_make_a_bracket(exchange: PaperServer, client: kfut.Clien
     review(ticket)
     assert "with take-profit at 120000 and stop at 80000" in ticket.review.value
     send(ticket)
-    assert "protected" in ticket.status.value
+    assert "Exits: protected" in ticket.status.value
     assert {order.order_type for order in on_exchange(exchange)} == {"stp", "take_profit"}
+    # It is told on, also while other orders are sent: until the bracket is over.
+    fill_in(ticket, order_type="lmt", take_profit="", stop_loss="")
+    review(ticket)
+    send(ticket)
+    assert ticket.status.value.index("Placed") < ticket.status.value.index("Exits: protected"), "the newest first"
     client.kill(flatten=True)
+    until(lambda: "Exits: done" in ticket.status.value)
+    fill_in(ticket, order_type="lmt", reduce_only=False)
     client.unlock()
+    review(ticket)
+    send(ticket)
+    assert "Exits" not in ticket.status.value, "what is over leaves room"
 
 
 # ---- at most once ------------------------------------------------------------------------------------------------
@@ -708,6 +718,29 @@ def test_arming_ends_by_itself_and_takes_the_review_with_it(exchange: PaperServe
         send(ticket)
         assert on_exchange(exchange) == []
         ticket.close()
+
+
+def test_a_fate_that_is_found_later_does_not_hide_the_newer_order(
+    exchange: PaperServer, client: kfut.Client, ticket: OrderTicket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two orders are sent while the first one's fate is not known: both are told, each as soon as it is known."""
+    place, outcome, found = client.place, client.outcome, threading.Event()
+
+    def unclear(order: kfut.Order | kfut.Preview) -> kfut.OrderResult:
+        result = place(order)
+        return replace(result, status="unknown") if ticket.size.value == "0.01" else result
+
+    monkeypatch.setattr(client, "place", unclear)
+    monkeypatch.setattr(client, "outcome", lambda which: outcome(which) if found.is_set() else None)
+    for size in ("0.01", "0.02"):
+        fill_in(ticket, size=size)
+        review(ticket)
+        send(ticket)
+    assert "Fate unknown, it is being looked for: Buy 0.01" in ticket.status.value
+    assert "Placed: Buy 0.02" in ticket.status.value
+    found.set()
+    until(lambda: "Placed: Buy 0.01" in ticket.status.value)
+    assert ticket.status.value.index("Buy 0.02") < ticket.status.value.index("Buy 0.01")
 
 
 def test_another_contract_clears_the_numbers_of_the_former(ticket: OrderTicket) -> None:

@@ -19,8 +19,7 @@ import ipywidgets
 
 from ...client import Client
 from ...errors import ArgumentError, OrderRefused
-from ...orders import Market, Order, OrderResult, Preview, examine
-from ...times import utc_now
+from ...orders import Market, Order, Preview, examine
 from .. import render
 from ..feed import Snapshot, Trouble, Update, feed_of
 from ..root import Root
@@ -29,7 +28,8 @@ from ..sources import Quote
 from .arming import Arming
 from .form import Form
 from .market import MarketView
-from .send import LATE, SendButton
+from .outcomes import Outcomes, Sent, SentBracket, SentOrder, Tell
+from .send import SendButton, too_late
 from .style import TICKET_CSS
 from .work import Lane, Work
 
@@ -43,19 +43,10 @@ PAUSE = 0.12
 FACTS_KEPT = 4.0
 """Seconds for which the account's figures are good enough for the preview beside the fields."""
 
-MOVED = 0.005
-"""How far the quote may move between the review and the click, as a fraction."""
-
-UNSEEN = 10.0
-"""Seconds after which prices that nobody has seen anew are too old to send an order on."""
-
 _USERS_LIMITS = {"order_notional", "session_notional", "daily_notional"}
 
 _READ_ONLY = "This client is read-only. Open it with trading=True to send orders."
 _NOT_ARMED = "The ticket is not armed for the live exchange. Arm it first, then review the order again."
-_MOVED = "The market has moved by more than half a percent since the review. Review the order again."
-_UNSEEN = "There was no newer quote for {:.0f} s: the connection may be lost. Review the order again."
-_LATE = "This click was under way {}, because the kernel was busy. Review the order again."
 
 
 class OrderTicket(Root):
@@ -126,14 +117,16 @@ class OrderTicket(Root):
         self.market = MarketView(self.form.take_level)
         self.arming = Arming(client.env == "live")
         self.arming.on_change(self._on_arming)
-        self.live, self.review, self.refusal, self.status = _html(), _html(), _html(), _html()
+        self.live, self.review, self.refusal = _html(), _html(), _html()
+        self._outcomes = Outcomes()
+        self.status = self._outcomes.widget
         self._panels = self._made_panels() if panels else []
         self._make_buttons()
         self.fill_with(self._arranged())
         self.add_class("kfut-ticket")
         if client.env == "live":
             self.add_class("kfut-is-live")
-        self._submit("preview", "Reading the contracts", self.live, self._read_contracts)
+        self._submit("preview", "Reading the contracts", partial(_show, self.live), self._read_contracts)
         self._subscription = feed_of(client).subscribe(
             {"quote", "orders"}, self._on_update, symbol=self.form.search.symbol, presence=self.presence
         )
@@ -267,7 +260,7 @@ class OrderTicket(Root):
                 self._show_quote(update)
         except Exception as error:
             _log.debug("showing the market failed", exc_info=True)
-            _show(self.status, render.failure(error, "Showing the market"))
+            _show(self.refusal, render.failure(error, "Showing the market"))
 
     def _show_quote(self, update: Snapshot) -> None:
         quote: Quote = update.data
@@ -322,7 +315,7 @@ class OrderTicket(Root):
         """Work the preview out in a moment; of several wishes the newest counts."""
         with self._lock:  # the newest wish is for the newest edition
             show = partial(self._show_live, self._edition)
-            self._work.later(pause, partial(self._submit, "preview", "The preview", self.live, show))
+            self._work.later(pause, partial(self._submit, "preview", "The preview", partial(_show, self.live), show))
 
     def _show_live(self, edition: int, wish: int) -> None:
         if not self._work.is_newest(wish) or edition != self._edition or self._permit is not None:
@@ -338,7 +331,7 @@ class OrderTicket(Root):
                 self._client.checked_exits(seen, **exits)
         except OrderRefused as refused:
             if edition == self._edition:
-                self._show_problem(refused, self.live, "This order would not be sent")
+                self._show_problem(refused, partial(_show, self.live), "This order would not be sent")
             return
         with self._lock:
             if edition == self._edition and self._permit is None:
@@ -366,10 +359,12 @@ class OrderTicket(Root):
             try:
                 order = self.form.order()
             except OrderRefused as refused:
-                self._show_problem(refused, self.review, "Not reviewed")
+                self._show_problem(refused, partial(_show, self.review), "Not reviewed")
                 return
             _show(self.review, render.message("note", "Reviewing…"))
-        self._submit("review", "The review", self.review, self._preview, order, self.form.exit_prices(), edition)
+        self._submit(
+            "review", "The review", partial(_show, self.review), self._preview, order, self.form.exit_prices(), edition
+        )
 
     def _preview(self, stated: Order, exits: dict[str, str], edition: int) -> None:
         seen = self._client.preview(stated)
@@ -409,12 +404,12 @@ class OrderTicket(Root):
                 return
             _, exits, seen = reviewed
             _show(self.review, "")
-            if past := self._past(seen, under_way):
+            if past := too_late(seen, self.form.quote, self._quoted, under_way):
                 _show(self.refusal, render.message("note", "Click refused", past))
                 return
             _show(self.refusal, "")
-            _show(self.status, render.message("note", f"Sending: {render.summary(seen.order)}"))
-        self._submit("send", "Sending", self.status, self._send_order, seen, exits)
+            tell, settle = self._outcomes.begin(render.message("note", f"Sending: {render.summary(seen.order)}"))
+        self._submit("send", "Sending", tell, self._send_order, tell, settle, seen, exits)
 
     def _is_as_reviewed(self, permit: Permit[Order]) -> bool:
         """Whether the fields still state the order that the permit is for."""
@@ -426,45 +421,32 @@ class OrderTicket(Root):
         except OrderRefused:
             return False
 
-    def _past(self, seen: Preview, under_way: float) -> str:
-        """Why a click comes too late for what the person saw; empty if it does not."""
-        if under_way > LATE:
-            return _LATE.format("for some time" if math.isinf(under_way) else f"for {under_way:.0f} s")
-        quote = self.form.quote
-        known = quote is not None and quote.symbol == seen.order.symbol
-        age = min(seen.age, time.monotonic() - self._quoted) if known else seen.age
-        if age > UNSEEN:
-            return _UNSEEN.format(age)
-        if quote is not None and known:
-            then = (seen.bid + seen.ask) / 2
-            now = (float(quote.ticker["bid"]) + float(quote.ticker["ask"])) / 2
-            if abs(now / then - 1) > MOVED:
-                return _MOVED
-        return ""
-
-    def _send_order(self, seen: Preview, exits: dict[str, str]) -> None:
-        if exits:
-            bracket = self._client.bracket(seen, **exits)
-            result = bracket.result
-            _show(self.status, render.bracket(bracket, utc_now()))
-        else:
-            result = self._client.place(seen)
-            _show(self.status, render.outcome(seen.order, result, utc_now()))
+    def _send_order(self, tell: Tell, settle: Callable[[], None], seen: Preview, exits: dict[str, str]) -> None:
+        sent: Sent
+        try:
+            if exits:
+                sent = SentBracket(self._client, self._client.bracket(seen, **exits))
+            else:
+                sent = SentOrder(self._client, seen.order, self._client.place(seen))
+        except BaseException:
+            settle()
+            raise
+        tell(sent.page())
         feed_of(self._client).refresh("orders", "positions", "fills", "account", "journal")
         self._facts = None
-        if result is not None and result.status == "unknown":
-            look = ("Looking for the order's fate", self.status, self._follow, seen.order, result)
-            follow = threading.Thread(target=self._run, args=look, name="kfut-follow", daemon=True)
-            follow.start()
+        if sent.look():
+            settle()
+        else:
+            follow = ("Following the order", tell, self._follow, sent, tell, settle)
+            threading.Thread(target=self._run, args=follow, name="kfut-follow", daemon=True).start()
 
-    def _follow(self, order: Order, result: OrderResult) -> None:
-        """Show the fate of an order as soon as it is known; it is looked for behind the ticket."""
-        known = None
-        while known is None and not self._client.closed and threading.main_thread().is_alive():
+    def _follow(self, sent: Sent, tell: Tell, settle: Callable[[], None]) -> None:
+        """Show what becomes of an order until that is settled; others look for it and watch it."""
+        while not sent.look() and not self._client.closed and threading.main_thread().is_alive():
+            tell(sent.page())
             time.sleep(0.5)
-            known = self._client.outcome(result.cli_ord_id)
-        if known is not None:
-            _show(self.status, render.outcome(order, known, utc_now()))
+        tell(sent.page())
+        settle()
 
     def _on_arming(self) -> None:
         with self._lock:
@@ -480,29 +462,29 @@ class OrderTicket(Root):
             self._permit = None
             self._turn_send_off()
 
-    def _show_problem(self, refused: OrderRefused, shown: Any, title: str) -> None:
+    def _show_problem(self, refused: OrderRefused, tell: Tell, title: str) -> None:
         self.form.complain(refused)
-        if shown is not self.live and refused.rule in _USERS_LIMITS:
-            self.arming.disarm("a limit of yours would be exceeded")
-        _show(shown, render.message("bad", title, str(refused)))
+        tell(render.message("bad", title, str(refused)))
 
     # ---- work on the ticket's own threads -----------------------------------------------------------------------
 
-    def _submit(self, lane: Lane, doing: str, shown: Any, work: Callable[..., None], *args: object) -> None:
+    def _submit(self, lane: Lane, doing: str, tell: Tell, work: Callable[..., None], *args: object) -> None:
         try:
-            self._work.begin(lane, self._run, doing, shown, work, *args)
+            self._work.begin(lane, self._run, doing, tell, work, *args)
         except RuntimeError as error:
-            _show(shown, render.failure(error, doing))
+            tell(render.failure(error, doing))
 
-    def _run(self, doing: str, shown: Any, work: Callable[..., None], *args: object) -> None:
+    def _run(self, doing: str, tell: Tell, work: Callable[..., None], *args: object) -> None:
         try:
             work(*args)
         except OrderRefused as refused:
-            self._show_problem(refused, shown, f"{doing} was refused")
+            self._show_problem(refused, tell, f"{doing} was refused")
+            if refused.rule in _USERS_LIMITS:
+                self.arming.disarm("a limit of yours would be exceeded")
         except Exception as error:
             # An exception in a callback is seen by nobody: whatever it is, it belongs on the page.
             _log.debug("%s failed", doing, exc_info=True)
-            _show(shown, render.failure(error, doing))
+            tell(render.failure(error, doing))
 
 
 def _html(text: str = "") -> Any:

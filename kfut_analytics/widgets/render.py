@@ -162,11 +162,12 @@ _EXITS: dict[str, tuple[Tone, str]] = {
 def bracket(sent: Bracket, *, watched: bool) -> str:
     """How the exits of an entry stand, and whether this kernel watches them."""
     tone, words = _EXITS[sent.state]
+    title = f"Exits: {sent.state}"
     if not sent.over and not watched:
-        tone = "bad"
-        words += " NOT WATCHED by this kernel any more: client.watch_brackets() takes it up again."
+        tone, title = "bad", "Exits: not watched by this kernel any more"
+        words = f"When last seen: {sent.state}. client.watch_brackets() takes the bracket up again."
     size = f"{_number(sent.filled)} filled, {_number(sent.closed)} closed."
-    return message(tone, f"Exits: {sent.state}", f"{words} {size} {sent.trouble}".strip())
+    return message(tone, title, f"{words} {size} {sent.trouble}".strip())
 
 
 def failure(error: BaseException, doing: str) -> str:

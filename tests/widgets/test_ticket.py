@@ -239,8 +239,8 @@ def test_attached_exits_make_a_bracket(exchange: PaperServer, client: kfut.Clien
     send(ticket)
     assert ticket.status.value.index("Placed") < ticket.status.value.index("Exits: protected"), "the newest first"
     client.kill(flatten=True)
-    until(lambda: "Exits: done" in ticket.status.value)
-    fill_in(ticket, order_type="lmt", reduce_only=False)
+    until(lambda: "Exits: not watched" in ticket.status.value)
+    assert "the kill switch was used" in ticket.status.value
     client.unlock()
     review(ticket)
     send(ticket)

@@ -59,12 +59,16 @@ class SentBracket:
     def look(self) -> bool:
         """Look again; whether it is over, or nobody watches it any more."""
         known = self._entry is None or self._entry.look()
-        return known and (self._bracket.over or self._client.closed)
+        return known and not self._watched
 
     def page(self) -> str:
         """What is known."""
         entry = "" if self._entry is None else self._entry.page()
-        return entry + render.bracket(self._bracket, watched=self._bracket.watched and not self._client.closed)
+        return entry + render.bracket(self._bracket, watched=self._watched)
+
+    @property
+    def _watched(self) -> bool:
+        return self._bracket.watched and not self._bracket.over and not self._client.closed
 
 
 class Outcomes:

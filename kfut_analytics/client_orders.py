@@ -436,7 +436,7 @@ class OrderCalls:
             )
         if not left:
             return
-        found = {intent.number: outcome for intent, outcome in self._desk.resolve()}
+        found = self._desk.resolve()
         for intent in left:
             _log.warning("%s", _told(intent, found.get(intent.number)))
 

@@ -1,11 +1,11 @@
 """The order desk: whatever is sent to change something goes through here, at most once, and its fate is found out.
 
 The way of an intent: checks, the journal (on the disk before the wire), the venue, and back: a clear answer closes it.
-After anything else the exchange's records are asked (`fate`) until they tell, at the latest when the deadline that
-the request carried has passed. Nothing is ever sent again from here.
+After anything else the exchange's records are asked (`fate`, `resolver`) until they tell, at the latest when the
+deadline that the request carried has passed. Nothing is ever sent again from here.
 
-The request runs on a thread of its own. An interrupt of the kernel ends the waiting and not the request: its answer,
-or its fate, is still written to the journal.
+From the journal on, all of it runs on a thread of its own. An interrupt of the kernel ends the waiting and not the
+request: its answer, or its fate, is still written to the journal.
 """
 
 from __future__ import annotations
@@ -15,34 +15,29 @@ import math
 import threading
 import time
 import uuid
-import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import pandas as pd
 
-from . import fate, orders
+from . import orders
+from .answers import Doubt, is_clear, outcome_of, proves_nothing_was_sent, proves_refusal, result_of
 from .contracts import to_decimal
 from .errors import (
     ArgumentError,
-    AuthenticationError,
-    ConnectionFailed,
-    CredentialsError,
-    ExchangeError,
     KfutError,
     NotFoundError,
     OrderInterrupted,
     OrderRefused,
-    RateLimitError,
-    ReadOnlyError,
     VenueError,
 )
 from .journal import Intent, Journal, Outcome
 from .limits import Limits, Spent
 from .orders import Cancel, CancelResult, Edit, EditResult, Market, Order, OrderResult, Preview
+from .resolver import Errand, Resolver
 from .rules import Rules
 from .venue import Instruction, InstructionResult, Venue
 
@@ -54,13 +49,11 @@ TIME_TO_LIVE = 8.0
 PATIENCE = 15.0
 """Seconds for which a caller waits for a fate at most; the search goes on behind him."""
 
+FEE_PATIENCE = 2.0
+"""Seconds for which the result of a fill waits to learn what it has cost."""
+
 FRESH = 15.0
 """Seconds for which a preview's facts are good enough to send its order without reading anything again."""
-
-_PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)
-_LONGEST_PAUSE = 30.0
-
-Result = TypeVar("Result", OrderResult, EditResult, CancelResult)
 
 
 class Desk:
@@ -95,16 +88,16 @@ class Desk:
         self.locked = False
         self._limits = limits
         self._read_market = read_market
-        self._resolver = _Resolver(self)
+        self._resolver = Resolver(venue, journal)
 
     # ---- orders ------------------------------------------------------------------------------------------------
 
     def place(self, stated: Order | Preview) -> OrderResult:
         """Send an order; see `Client.place`."""
         seen = self.examined(stated)
-        order = replace(seen.order, cli_ord_id=seen.order.cli_ord_id or str(uuid.uuid4()))
-        intent = self._write_order(order, seen)
-        result = self._carry_out(intent, partial(self._venue.place, order, intent.deadline), OrderResult)
+        order = _named(seen.order)
+        write = partial(self._write_order, order, seen)
+        result = self._carry_out(write, partial(self._venue.place, order), order.cli_ord_id or "")
         return _with_margin_figures(result, seen)
 
     def examined(self, stated: Order | Preview) -> Preview:
@@ -151,17 +144,19 @@ class Desk:
 
     def edit(self, edit: Edit) -> EditResult:
         """Change an open order; see `Client.edit`."""
-        intent = self._write_edit(*(checked := self._exact(edit)))
-        exact = checked[0]
-        return self._carry_out(intent, partial(self._venue.edit, exact, intent.deadline), EditResult)
+        change = self._exact(edit)
+        send = partial(self._venue.edit, change.edit)
+        result: EditResult = self._carry_out(partial(self._write_edit, change), send, _id_of(edit))
+        return result
 
     def _require_unlocked(self, what: str, name: str) -> None:
         if self.locked:
             message = f"the kill switch was used: no new {what} goes out until client.unlock()"
             raise OrderRefused(message, field="symbol", value=name, rule="locked")
 
-    def _write_edit(self, exact: Edit, symbol: str, gained: Decimal) -> Intent:
-        self._require_unlocked("change", symbol)
+    def _write_edit(self, change: _Change) -> Intent:
+        exact, gained = change.edit, change.gained
+        self._require_unlocked("change", change.symbol)
 
         def allow(spent: Spent) -> None:
             for rule, limit, used in self._used(spent):
@@ -174,9 +169,9 @@ class Desk:
 
         return self._write(
             "edit",
-            _details(exact),
+            _details(exact) | {"last_update_time": change.updated},
             exact.time_to_live,
-            symbol=symbol,
+            symbol=change.symbol,
             cli_ord_id=exact.cli_ord_id or "",
             order_id=exact.order_id or "",
             notional=gained,
@@ -190,8 +185,8 @@ class Desk:
             ("daily_notional", self._limits.daily_notional, spent.today),
         ]
 
-    def _exact(self, edit: Edit) -> tuple[Edit, str, Decimal]:
-        """The change held against the contract's rules and the user's limits, the contract, and the value it adds."""
+    def _exact(self, edit: Edit) -> _Change:
+        """The change held against the contract's rules, the order as it is and the user's limits."""
         resting = self._venue.open_orders()
         mine = resting[(resting.index == edit.order_id) | (resting["cli_ord_id"] == edit.cli_ord_id)]
         if mine.empty:
@@ -203,13 +198,14 @@ class Desk:
         symbol = str(row["symbol"])
         exact = orders.check_edit(edit, self._rules.instrument(symbol))
         gained = orders.check_change(exact, row, self._read_market(symbol), self._limits)
-        return exact, symbol, gained
+        updated = row["last_update_time"]
+        return _Change(exact, symbol, gained, None if pd.isna(updated) else updated.isoformat())
 
     def cancel(self, cancel: Cancel) -> CancelResult:
         """Cancel an order; see `Client.cancel`."""
-        intent = self._write_cancel(cancel)
-        send = partial(self._venue.cancel, cancel.order_id, cancel.cli_ord_id, intent.deadline)
-        return self._carry_out(intent, send, CancelResult)
+        send = partial(self._venue.cancel, cancel.order_id, cancel.cli_ord_id)
+        result: CancelResult = self._carry_out(partial(self._write_cancel, cancel), send, _id_of(cancel))
+        return result
 
     def _write_cancel(self, cancel: Cancel) -> Intent:
         placed = self.journal.placed(cancel.cli_ord_id or "")
@@ -218,33 +214,27 @@ class Desk:
 
     def cancel_all(self, symbol: str | None) -> CancelResult:
         """Cancel all orders; see `Client.cancel_all`."""
-        intent = self._write("cancel_all", {}, math.inf, symbol=symbol or "")
-        return self._carry_out(intent, partial(self._venue.cancel_all, symbol), CancelResult)
+        write = partial(self._write, "cancel_all", {}, math.inf, symbol=symbol or "")
+        result: CancelResult = self._carry_out(write, lambda _deadline: self._venue.cancel_all(symbol), "")
+        return result
 
     def batch(self, instructions: Sequence[Order | Edit | Cancel | Preview]) -> list[InstructionResult]:
         """Send several instructions with one request; see `Client.batch`."""
         prepared = [self._prepared(instruction) for instruction in instructions]
-        intents: list[Intent] = []
-        try:
-            intents.extend(write() for _, write in prepared)
-        except BaseException:
-            for intent in intents:
-                self.journal.close(intent, Outcome("not_sent", message="another instruction of the batch was refused"))
-            raise
-        exact: list[Instruction] = [instruction for instruction, _ in prepared]
-        deadline = min(intent.deadline for intent in intents if intent.deadline is not None)
-        return self._carry_out_batch(intents, exact, deadline)
+        exact = [instruction for instruction, _ in prepared]
+        writes = [write for _, write in prepared]
+        return self._carry_out_all(writes, partial(self._venue.batch, exact), exact[0].cli_ord_id or "")
 
     def _prepared(self, instruction: Order | Edit | Cancel | Preview) -> tuple[Instruction, Callable[[], Intent]]:
         match instruction:
             case Edit():
-                checked = self._exact(instruction)
-                return checked[0], partial(self._write_edit, *checked)
+                change = self._exact(instruction)
+                return change.edit, partial(self._write_edit, change)
             case Cancel():
                 return instruction, partial(self._write_cancel, instruction)
             case _:
                 seen = self.examined(instruction)
-                order = replace(seen.order, cli_ord_id=seen.order.cli_ord_id or str(uuid.uuid4()))
+                order = _named(seen.order)
                 return order, partial(self._write_order, order, seen)
 
     # ---- the way out and back ----------------------------------------------------------------------------------
@@ -259,143 +249,150 @@ class Desk:
         deadline = None if math.isinf(seconds) else now + pd.Timedelta(seconds=seconds * (clock.rate or 1))
         return self.journal.write(self.session, kind, details, sent_time=now, deadline=deadline, **named)
 
-    def _carry_out(self, intent: Intent, send: Callable[[], Result], kind: type[Result]) -> Result:
-        errand = _Errand(partial(self._run, intent, send, kind), f"kfut-order-{intent.number}")
+    def _carry_out(
+        self, write: Callable[[], Intent], send: Callable[[pd.Timestamp | None], InstructionResult], name: str
+    ) -> Any:
+        """Send one instruction; its result."""
+        return self._carry_out_all([write], lambda deadline: [send(deadline)], name)[0]
+
+    def _carry_out_all(
+        self,
+        writes: Sequence[Callable[[], Intent]],
+        send: Callable[[pd.Timestamp | None], Sequence[InstructionResult]],
+        name: str,
+    ) -> list[Any]:
+        """Write intents down, send them with one request, and return what became of each.
+
+        Parameters
+        ----------
+        writes
+            Each writes an intent; what one of them raises keeps all from being sent.
+        send
+            Sends the request that carries a deadline, once.
+        name
+            An id to tell to whoever interrupts.
+        """
+        intents: list[Intent] = []
+
+        def work() -> list[Any]:
+            self._write_all(writes, intents)
+            deadline = min((intent.deadline for intent in intents if intent.deadline is not None), default=None)
+            with self._resolver.awaiting_answer(intents):
+                told = self._ask(intents, lambda: send(deadline))
+            until = time.monotonic() + PATIENCE
+            results = [
+                self._doubt(intent, answer, until) if isinstance(answer, Doubt) else answer
+                for intent, answer in zip(intents, told, strict=True)
+            ]
+            until = time.monotonic() + FEE_PATIENCE
+            return [self._with_fee(intent, result, until) for intent, result in zip(intents, results, strict=True)]
+
         try:
-            result: Result = errand.wait()
+            results: list[Any] = Errand(work, "kfut-order").wait()
         except KeyboardInterrupt:
-            self._interrupted([intent])
-            raise OrderInterrupted(
-                _INTERRUPTED.format(intent.cli_ord_id or intent.order_id), intent.cli_ord_id
-            ) from None
-        return result
+            threading.Thread(target=self._interrupted, args=(intents,), name="kfut-interrupted", daemon=True).start()
+            raise OrderInterrupted(_INTERRUPTED.format(name or "the request"), name) from None
+        return results
+
+    def _write_all(self, writes: Sequence[Callable[[], Intent]], intents: list[Intent]) -> None:
+        try:
+            for write in writes:
+                intents.append(write())
+        except BaseException:
+            for intent in intents:
+                self._close(intent, Outcome("not_sent", message="another instruction of the batch was refused"))
+            raise
 
     def _interrupted(self, intents: Sequence[Intent]) -> None:
-        for intent in intents:
-            self.journal.step(intent, "interrupted", "the kernel was interrupted; the request goes on")
+        for intent in list(intents):
+            self._step(intent, "interrupted", "the kernel was interrupted; the request goes on")
 
-    def _run(self, intent: Intent, send: Callable[[], Result], kind: type[Result]) -> Result:
+    def _ask(self, intents: Sequence[Intent], send: Callable[[], Sequence[InstructionResult]]) -> list[Any]:
+        """Send a request; for each intent its result, or a doubt.
+
+        Raises
+        ------
+        VenueError
+            If the exchange certainly did not take the request.
+        """
         try:
-            result = send()
+            results = send()
         except Exception as error:
-            outcome = self._after(intent, error)
-            if outcome.status == "not_sent":
+            if proves_nothing_was_sent(error):
+                for intent in intents:
+                    self._close(intent, Outcome("not_sent", getattr(error, "words", ""), str(error)), "not taken")
                 raise
-        else:
-            if self._is_clear(intent, result):
-                told: Result = self._with_fee(intent, result)
-                return told
-            outcome = self._doubt(intent, result.message)
-        answer: Result = self._with_fee(intent, _result(intent, outcome, kind))
-        return answer
+            return [self._after(intent, error) for intent in intents]
+        return [self._answered(intent, result) for intent, result in zip(intents, results, strict=True)]
 
-    def _is_clear(self, intent: Intent, result: InstructionResult) -> bool:
-        """Whether an answer says what became of an intent; then it is written down."""
-        if result.status == "unknown":
-            return False
-        self.journal.close(intent, _outcome_of(result), "answered")
-        return True
+    def _answered(self, intent: Intent, result: InstructionResult) -> Any:
+        """A result that is written down, or a doubt if it does not say everything."""
+        if is_clear(result):
+            return self._close(intent, outcome_of(result), "answered", result)
+        return Doubt(result.message, result.reason)
 
-    def _with_fee(self, intent: Intent, result: InstructionResult) -> Any:
+    def _after(self, intent: Intent, error: Exception) -> Any:
+        """The result that an error proves, or a doubt."""
+        outcome = proves_refusal(intent, error)
+        if outcome is None:
+            return Doubt(str(error))
+        return self._close(intent, outcome, "answered", result_of(intent, outcome))
+
+    def _doubt(self, intent: Intent, doubt: Doubt, until: float) -> Any:
+        """The result of looking for a fate until it is known, or patience ends."""
+        _log.info("no clear answer to %s %s, looking for it: %s", intent.kind, intent.name, doubt.why)
+        self._step(intent, "no answer", doubt.why[:500])
+        outcome = self._resolver.find(intent, until)
+        if outcome is None:
+            why = self._resolver.trouble or doubt.why
+            outcome = Outcome("unknown", doubt.word, f"No clear answer arrived ({why}). {_WAIT}")
+        elif doubt.word and not outcome.reason:
+            outcome = replace(outcome, reason=doubt.word)
+        return result_of(intent, outcome)
+
+    def _close(self, intent: Intent, outcome: Outcome, step: str = "closed", result: Any = None) -> Any:
+        """Write down what became of an intent; a journal that fails now must not hide it."""
+        try:
+            self.journal.close(intent, outcome, step)
+        except KfutError as error:
+            _log.error("%s", error)
+            return result and replace(result, message=f"{result.message} ({error})")
+        return result
+
+    def _step(self, intent: Intent, step: str, detail: str) -> None:
+        try:
+            self.journal.step(intent, step, detail)
+        except KfutError as error:
+            _log.error("%s", error)
+
+    def _with_fee(self, intent: Intent, result: Any, until: float) -> Any:
         """A fill with what it has cost, where the exchange says so at once; it is known later in any case."""
         if not isinstance(result, OrderResult) or not result.filled_size > 0:
             return result
-        try:
+
+        def read() -> float:
             fee = self._venue.fee_of(result.order_id, intent.symbol, intent.sent_time - pd.Timedelta(seconds=30))
-        except VenueError as error:
-            _log.info("the fee of %s could not be read: %s", _name(intent), error)
-            return result
-        if math.isnan(fee):
-            return result
-        self.journal.note_fee(intent, fee)
-        return replace(result, fee=fee)
+            if not math.isnan(fee):
+                self.journal.note_fee(intent, fee)
+            return fee
 
-    def _after(self, intent: Intent, error: Exception) -> Outcome:
-        """What is known of an intent after an error; ``not_sent`` where it proves that nothing was taken."""
-        if proves_nothing_was_sent(error):
-            outcome = Outcome("not_sent", getattr(error, "words", ""), str(error))
-            self.journal.close(intent, outcome, "not taken")
-            return outcome
-        if isinstance(error, ExchangeError) and not isinstance(error, RateLimitError) and orders.is_refusal(error):
-            status = "not_found" if isinstance(error, NotFoundError) and intent.kind != "place" else "rejected"
-            outcome = Outcome(status, error.words, f"Rejected. {orders.explain(error.words)}")
-            self.journal.close(intent, outcome, "answered")
-            return outcome
-        return self._doubt(intent, str(error))
-
-    def _doubt(self, intent: Intent, why: str) -> Outcome:
-        """Look for the fate of an intent until it is known, or patience ends."""
-        _log.info("no clear answer to %s %s, looking for it: %s", intent.kind, _name(intent), why)
-        self.journal.step(intent, "no answer", why[:500])
-        end = time.monotonic() + PATIENCE
-        for attempt in range(10_000):
-            pause = _PAUSES[min(attempt, len(_PAUSES) - 1)]
-            if time.monotonic() + pause > end:
-                break
-            time.sleep(pause)
-            try:
-                outcome = self.look(intent)
-            except VenueError as error:
-                why = str(error)
-                _log.info("the fate of %s could not be looked up: %s", _name(intent), error)
-                continue
-            if outcome is not None:
-                return outcome
-        self._resolver.begin()
-        return Outcome("unknown", "", f"No clear answer arrived ({why}). {_WAIT}")
-
-    def look(self, intent: Intent) -> Outcome | None:
-        """Look once for the fate of an intent, and write down what is found."""
-        outcome = fate.find(self._venue, intent)
-        if outcome is None:
-            return None
-        if self.journal.close(intent, outcome, "found"):
-            _log.info("the fate of %s is known: %s", _name(intent), outcome.status)
-            return outcome
-        return self.journal.outcome(intent) or outcome
-
-    def _carry_out_batch(
-        self, intents: Sequence[Intent], exact: Sequence[Instruction], deadline: pd.Timestamp
-    ) -> list[InstructionResult]:
-        def run() -> list[InstructionResult]:
-            kinds = [_KINDS[type(instruction)] for instruction in exact]
-            try:
-                results = self._venue.batch(exact, deadline)
-            except Exception as error:
-                outcomes = [self._after(intent, error) for intent in intents]
-                if outcomes[0].status == "not_sent":
-                    raise
-                return [_result(*each) for each in zip(intents, outcomes, kinds, strict=True)]
-            # First whatever the answer says, then the search for what it does not say.
-            clear = [self._is_clear(*each) for each in zip(intents, results, strict=True)]
-            return [
-                self._with_fee(intent, result if told else _result(intent, self._doubt(intent, result.message), kind))
-                for intent, result, kind, told in zip(intents, results, kinds, clear, strict=True)
-            ]
-
-        errand = _Errand(run, f"kfut-batch-{intents[0].number}")
         try:
-            answers: list[InstructionResult] = errand.wait()
-        except KeyboardInterrupt:
-            self._interrupted(intents)
-            raise OrderInterrupted(_INTERRUPTED.format("the batch"), intents[0].cli_ord_id) from None
-        return answers
+            fee = Errand(read, "kfut-fee").wait(max(until - time.monotonic(), 0.0))
+        except KfutError as error:
+            _log.info("the fee of %s could not be read: %s", intent.name, error)
+            return result
+        return result if fee is None else replace(result, fee=fee)
 
     # ---- what was left open ------------------------------------------------------------------------------------
 
-    def resolve(self) -> list[tuple[Intent, Outcome]]:
-        """Look once for everything whose fate is not known; what could be found, as it is known now."""
-        found = []
-        for intent in self.journal.open_intents():
-            try:
-                outcome = self.look(intent)
-            except VenueError as error:
-                _log.info("the fate of %s could not be looked up: %s", _name(intent), error)
-                continue
-            if outcome is not None:
-                found.append((intent, outcome))
-        if self.journal.open_intents():
-            self._resolver.begin()
+    def resolve(self) -> dict[int, Outcome]:
+        """Look once for everything whose fate is not known; what was found, by number. The rest is looked for on."""
+        found: dict[int, Outcome] = {}
+        try:
+            found = Errand(self._resolver.look, "kfut-resolve").wait(PATIENCE) or {}
+        except VenueError as error:
+            _log.info("fates could not be looked up: %s", error)
+        self._resolver.begin()
         return found
 
     def outcome(self, cli_ord_id: str) -> OrderResult | None:
@@ -410,7 +407,7 @@ class Desk:
         if intent is None:
             raise ArgumentError(f"no order with cli_ord_id={cli_ord_id!r} was sent: see client.journal()")
         known = self.journal.outcome(intent)
-        result: OrderResult | None = None if known is None else _result(intent, known, OrderResult)
+        result: OrderResult | None = None if known is None else result_of(intent, known)
         return result
 
     def close(self) -> None:
@@ -420,124 +417,32 @@ class Desk:
 
 _INTERRUPTED = (
     "interrupted while {} was on its way: the request is not torn, and it is not sent again. What became of it is "
-    "found out in the background: see client.journal()"
+    "found out in the background: see client.journal(), or client.outcome() with an order's cli_ord_id"
 )
 _WAIT = "Its fate is being looked for and client.journal() will tell; do not send it again before that."
 
 
-def proves_nothing_was_sent(error: Exception) -> bool:
-    """Whether an error shows that the exchange did not take the request at all.
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A change that was checked: its contract, the value in USD that it adds, and the order's last update before."""
 
-    A bare HTTP 429 does not: whoever stands between may say so after the exchange has taken it.
-    """
-    if isinstance(error, RateLimitError):
-        return error.http_status is None or error.words.casefold().startswith("apilimitexceeded")
-    return isinstance(error, (ConnectionFailed, AuthenticationError, CredentialsError, ReadOnlyError, OrderRefused))
-
-
-class _Errand:
-    """Work on a thread of its own that an interrupt of the one who waits does not end."""
-
-    def __init__(self, work: Callable[[], Any], name: str) -> None:
-        self._work = work
-        self._done = threading.Event()
-        self._value: Any = None
-        self._error: BaseException | None = None
-        threading.Thread(target=self._run, name=name, daemon=True).start()
-
-    def _run(self) -> None:
-        try:
-            self._value = self._work()
-        except BaseException as error:
-            self._error = error
-        finally:
-            self._done.set()
-
-    def wait(self) -> Any:
-        """The work's value, or its error."""
-        self._done.wait()
-        if self._error is not None:
-            raise self._error
-        return self._value
+    edit: Edit
+    symbol: str
+    gained: Decimal
+    updated: str | None
 
 
-class _Resolver:
-    """Looks for unknown fates in the background until none is left; does not keep its desk alive."""
-
-    def __init__(self, desk: Desk) -> None:
-        self._desk = weakref.ref(desk)
-        self._lock = threading.Lock()
-        self._ended = threading.Event()
-        self._running = False
-
-    def begin(self) -> None:
-        with self._lock:
-            if self._running or self._ended.is_set():
-                return
-            self._running = True
-        threading.Thread(target=self._run, name="kfut-resolver", daemon=True).start()
-
-    def end(self) -> None:
-        self._ended.set()
-
-    def _run(self) -> None:
-        pause = 1.0
-        while not self._ended.wait(pause) and threading.main_thread().is_alive():
-            desk = self._desk()
-            if desk is None or not self._look(desk):
-                break
-            del desk
-            pause = min(2 * pause, _LONGEST_PAUSE)
-        with self._lock:
-            self._running = False
-
-    @staticmethod
-    def _look(desk: Desk) -> bool:
-        """Whether something is left."""
-        for intent in desk.journal.open_intents():
-            try:
-                desk.look(intent)
-            except Exception as error:
-                _log.info("the fate of %s could not be looked up: %s", _name(intent), error)
-        return bool(desk.journal.open_intents())
+def _named(order: Order) -> Order:
+    return order if order.cli_ord_id else replace(order, cli_ord_id=str(uuid.uuid4()))
 
 
-_KINDS: dict[type, type] = {Order: OrderResult, Edit: EditResult, Cancel: CancelResult}
+def _id_of(stated: Edit | Cancel) -> str:
+    return stated.cli_ord_id or stated.order_id or ""
 
 
 def _details(stated: Order | Edit) -> dict[str, Any]:
     """What is wanted, in the words of the order; numbers as text, so that they stay exact."""
     return {name: value for name, value in asdict(stated).items() if value is not None}
-
-
-def _name(intent: Intent) -> str:
-    return intent.cli_ord_id or intent.order_id or intent.symbol or "all orders"
-
-
-def _outcome_of(result: InstructionResult) -> Outcome:
-    return Outcome(
-        status=result.status,
-        reason=result.reason,
-        message=result.message,
-        order_id=getattr(result, "order_id", ""),
-        filled_size=getattr(result, "filled_size", 0.0),
-        average_price=getattr(result, "average_price", math.nan),
-        fee=getattr(result, "fee", math.nan),
-    )
-
-
-def _result(intent: Intent, outcome: Outcome, kind: Any) -> Any:
-    """An outcome in the form that the caller knows."""
-    known = asdict(outcome) | {
-        "cli_ord_id": intent.cli_ord_id,
-        "order_id": outcome.order_id or intent.order_id,
-        "average_price": math.nan if outcome.average_price is None else outcome.average_price,
-        "fee": math.nan if outcome.fee is None else outcome.fee,
-        "until": intent.deadline if outcome.status == "unknown" else None,
-    }
-    if kind is CancelResult:
-        known["order_ids"] = (known["order_id"],) if outcome.status == "cancelled" and known["order_id"] else ()
-    return kind(**{each.name: known[each.name] for each in fields(kind)})
 
 
 def _with_margin_figures(result: OrderResult, seen: Preview) -> OrderResult:

@@ -104,6 +104,11 @@ class Intent:
     sent_time: pd.Timestamp
     deadline: pd.Timestamp | None
 
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        return self.cli_ord_id or self.order_id or self.symbol or "all orders"
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -142,6 +147,7 @@ class Journal:
                 self._connection.execute("PRAGMA journal_mode = WAL")
                 # An intent must be on the disk, not only with the system, before its request goes out.
                 self._connection.execute("PRAGMA synchronous = FULL")
+                self._connection.execute("PRAGMA fullfsync = ON")  # macOS
             with self._transaction():
                 self._prepare()
         except (sqlite3.Error, OSError) as error:
@@ -221,33 +227,26 @@ class Journal:
             "message": "",
             "filled_size": 0.0,
         }
-        try:
-            with self._transaction():
-                if allow is not None:
-                    allow(self.spent(session, now))
-                names, marks = ", ".join(row), ", ".join("?" * len(row))
-                cursor = self._connection.execute(
-                    f"INSERT INTO intents ({names}) VALUES ({marks})", tuple(row.values())
-                )
-                number = int(cursor.lastrowid or 0)
-                self._note(number, "written", "", now)
-        except sqlite3.IntegrityError as error:
-            raise ValueError(f"cli_ord_id={cli_ord_id!r} is in the journal already") from error
-        except sqlite3.Error as error:
-            raise ConfigurationError(
-                f"the journal of orders {self.path} cannot be written ({error}): nothing was sent"
-            ) from error
+        with self._told("It cannot be written, so nothing was sent"), self._transaction():
+            if kind == "place" and self.placed(cli_ord_id) is not None:
+                raise ValueError(f"cli_ord_id={cli_ord_id!r} is in the journal already")
+            if allow is not None:
+                allow(self.spent(session, now))
+            names, marks = ", ".join(row), ", ".join("?" * len(row))
+            cursor = self._connection.execute(f"INSERT INTO intents ({names}) VALUES ({marks})", tuple(row.values()))
+            number = int(cursor.lastrowid or 0)
+            self._note(number, "written", "", now)
         return self._intent(self._row(number))
 
     def step(self, intent: Intent, step: str, detail: str = "") -> None:
         """Note that something happened to an intent."""
-        with self._transaction():
+        with self._told(_STILL), self._transaction():
             self._note(intent.number, step, detail, utc_now())
 
     def close(self, intent: Intent, outcome: Outcome, step: str = "closed") -> bool:
         """Write what became of an intent; the first to do so counts, and is told True."""
         now = utc_now()
-        with self._transaction():
+        with self._told(_STILL), self._transaction():
             changed = self._connection.execute(
                 "UPDATE intents SET status = ?, reason = ?, message = ?, filled_size = ?, average_price = ?, fee = ?, "
                 "closed = ?, order_id = CASE WHEN ? = '' THEN order_id ELSE ? END WHERE number = ? AND status = ?",
@@ -255,7 +254,7 @@ class Journal:
                     outcome.status,
                     outcome.reason,
                     outcome.message,
-                    outcome.filled_size,
+                    _known(outcome.filled_size) or 0.0,
                     _known(outcome.average_price),
                     _known(outcome.fee),
                     _micros(now),
@@ -271,7 +270,7 @@ class Journal:
 
     def note_fee(self, intent: Intent, fee: float) -> None:
         """Write what the fills of an order that is closed have cost."""
-        with self._transaction():
+        with self._told(_STILL), self._transaction():
             self._connection.execute("UPDATE intents SET fee = ? WHERE number = ?", (fee, intent.number))
 
     def outcome(self, intent: Intent) -> Outcome | None:
@@ -286,13 +285,13 @@ class Journal:
         Without a kind: whatever was sent to the exchange as one request. A bracket is no request.
         """
         wanted = kinds or ("place", "edit", "cancel", "cancel_all")
-        with self._lock:
+        with self._reading():
             rows = self._connection.execute(f"SELECT * FROM intents WHERE status = '{OPEN}' ORDER BY number")
             return [self._intent(row) for row in rows.fetchall() if row["kind"] in wanted]
 
     def placed(self, cli_ord_id: str) -> Intent | None:
         """The order of a client id, if it is in the journal."""
-        with self._lock:
+        with self._reading():
             row = self._connection.execute(
                 "SELECT * FROM intents WHERE kind = 'place' AND cli_ord_id = ?", (cli_ord_id,)
             ).fetchone()
@@ -302,7 +301,7 @@ class Journal:
         """Value of the orders of a session and of this day (UTC) that were sent or may have been."""
         midnight = _micros((now or utc_now()).normalize())
         # Sums of decimals are exact here, and a day has few orders.
-        with self._lock:
+        with self._reading():
             rows = self._connection.execute(
                 "SELECT session, written, notional FROM intents WHERE notional != '0' AND status NOT IN "
                 "('rejected', 'never_arrived', 'not_sent') AND (session = ? OR written >= ?)",
@@ -317,7 +316,7 @@ class Journal:
         """Table ``journal``: one row per intent, oldest first."""
         since = -(2**62) if start is None else _micros(start)
         until = 2**62 if end is None else _micros(end)
-        with self._lock:
+        with self._reading():
             rows = self._connection.execute(
                 "SELECT * FROM intents WHERE written BETWEEN ? AND ? ORDER BY number", (since, until)
             ).fetchall()
@@ -346,7 +345,7 @@ class Journal:
 
     def steps(self, cli_ord_id: str | None = None) -> pd.DataFrame:
         """Table ``journal_steps``: everything that happened to intents, or to those of one order, oldest first."""
-        with self._lock:
+        with self._reading():
             rows = self._connection.execute(
                 "SELECT s.intent AS number, i.kind, i.cli_ord_id, i.order_id, s.time, s.step, s.detail FROM steps s "
                 "JOIN intents i ON i.number = s.intent WHERE ? IS NULL OR i.cli_ord_id = ? ORDER BY s.rowid",
@@ -367,19 +366,38 @@ class Journal:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._undo()  # what an interrupt may have left at an unlucky moment
             try:
+                self._connection.execute("BEGIN IMMEDIATE")
                 yield
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                self._undo()
                 raise
-            self._connection.execute("COMMIT")
+
+    def _undo(self) -> None:
+        """End a transaction that was not completed; SQLite ends some by itself, as when the disk is full."""
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        with self._told("It cannot be read. A copy of it, moved aside, may still tell what was sent"), self._lock:
+            yield
+
+    @contextmanager
+    def _told(self, consequence: str) -> Iterator[None]:
+        """What SQLite says in words of ours."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise ConfigurationError(f"the journal of orders {self.path}: {error}. {consequence}") from error
 
     def _note(self, number: int, step: str, detail: str, time: pd.Timestamp) -> None:
         self._connection.execute("INSERT INTO steps VALUES (?, ?, ?, ?)", (number, _micros(time), step, detail))
 
     def _row(self, number: int) -> sqlite3.Row:
-        with self._lock:
+        with self._reading():
             row: sqlite3.Row = self._connection.execute("SELECT * FROM intents WHERE number = ?", (number,)).fetchone()
         return row
 
@@ -397,6 +415,8 @@ class Journal:
             deadline=None if row["deadline"] is None else _time(row["deadline"]),
         )
 
+
+_STILL = "What became of an order is not written down; see client.open_orders() and client.fills()"
 
 _PLAIN = ("number", "kind", "cli_ord_id", "order_id", "symbol", "status", "reason", "message", "filled_size", "session")
 

@@ -29,7 +29,7 @@ class VenueClock(Protocol):
 
     @property
     def heard(self) -> pd.Timestamp | None:
-        """The latest time that an answer carried."""
+        """The time that the last answer carried; None if nothing is certain: there was none, or the clock was set."""
         ...
 
     def now(self) -> pd.Timestamp:

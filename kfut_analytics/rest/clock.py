@@ -13,6 +13,12 @@ from ..times import utc_now
 _DRIFT = 2e-4
 """Seconds per second by which an old comparison of two clocks may have become wrong."""
 
+JUMP = 5.0
+"""Seconds by which an answer's time must lie off for the clock to have been set, rather than read by another server."""
+
+STEADY = 15.0
+"""Seconds after such a jump in which nothing is proved by the clock: it may be set back."""
+
 
 class ExchangeClock:
     """Tells the exchange's time between its answers; safe across threads.
@@ -35,6 +41,8 @@ class ExchangeClock:
         self._shown: float | None = None
         self._error = 0.0
         self._heard: float | None = None
+        self._received = float("-inf")
+        self._jumped = float("-inf")
 
     def note(self, sent: float, received: float, shown: str) -> None:
         """Learn from an answer.
@@ -52,11 +60,14 @@ class ExchangeClock:
             return
         middle, error = (sent + received) / 2, self.rate * (received - sent) / 2
         with self._lock:
-            self._heard = seconds if self._heard is None else max(self._heard, seconds)
+            if received >= self._received:
+                self._received, self._heard = received, seconds
             if self._shown is not None:
                 known = self._error + self._drift(middle)
-                expected = self._shown + self.rate * (middle - self._at)
-                if error > known and abs(seconds - expected) <= known + error:
+                off = abs(seconds - self._shown - self.rate * (middle - self._at)) - known - error
+                if off > self.rate * JUMP:
+                    self._jumped = received
+                if error > known and off <= 0:
                     return
             self._at, self._shown, self._error = middle, seconds, error
 
@@ -78,9 +89,14 @@ class ExchangeClock:
 
     @property
     def heard(self) -> pd.Timestamp | None:
-        """The latest time that an answer carried: the exchange's clock has certainly passed it."""
+        """The time that the last answer carried: the exchange's clock has certainly passed it.
+
+        None if there was none, or if the clock was set a moment ago.
+        """
         with self._lock:
-            return None if self._heard is None else pd.Timestamp(self._heard, unit="s", tz="UTC")
+            if self._heard is None or time.monotonic() < self._jumped + STEADY:
+                return None
+            return pd.Timestamp(self._heard, unit="s", tz="UTC")
 
     def _drift(self, moment: float) -> float:
         return _DRIFT * self.rate * abs(moment - self._at)

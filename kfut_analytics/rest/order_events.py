@@ -16,6 +16,7 @@ import pandas as pd
 from ..contracts import is_inverse
 from ..orders import (
     IMMEDIATE_TYPES,
+    REASONS,
     TRIGGER_TYPES,
     Cancel,
     CancelResult,
@@ -61,6 +62,8 @@ def _order_outcome(status: Mapping[str, Any], order: Order) -> OrderResult:
             filled_size=filled,
             average_price=average,
         )
+    if word not in _ACCEPTED and word not in REASONS and any(event.get("type") == "PLACE" for event in events):
+        return outcome("unknown", word, explain(word))
     if word not in _ACCEPTED or (rejections and len(rejections) == len(events)):
         reason = word if word not in _ACCEPTED else text(rejections[0].get("reason"))
         return outcome("rejected", reason, f"Rejected. {explain(reason)}")

@@ -62,7 +62,6 @@ def replayed(replay: Replayed, picture: dict[str, Answer], tmp_path: Path, monke
     """A client that may trade on a server with the picture's answers and those that are given; nobody waits long."""
     homes = itertools.count()
     monkeypatch.setattr(desk, "PATIENCE", 0.3)
-    monkeypatch.setattr(desk, "_PAUSES", (0.0, 0.1))
     monkeypatch.setattr(fate, "SETTLE", 0.0)
 
     def start(answers: dict[str, Answer]) -> tuple[kfut.Client, ReplayServer]:

@@ -105,8 +105,16 @@ def test_after_an_unclear_answer_the_fate_is_looked_up_and_nothing_is_sent_again
 
 
 def test_a_partial_fill_after_a_lost_answer(replayed: Replayed) -> None:
-    client, _ = replayed(answers(LOST[0], [FILL | {"size": 0.004}]))
-    assert client.place(ORDER).status == "partially_filled"
+    """That its rest is gone follows only for an order that was known before the open orders were read."""
+    part = answers(LOST[0], [FILL | {"size": 0.004}])
+    order = {"type": "ORDER", "orderId": "o", "cliOrdId": "mine", "symbol": "PF_XBTUSD", "side": "buy"}
+    closed = reply({"result": "success", "orders": [{"order": order, "status": "CANCELLED"}]})
+    client, _ = replayed(part | {f"{API}/orders/status": closed})
+    result = client.place(ORDER)
+    assert (result.status, result.filled_size) == ("partially_filled", 0.004)
+    assert "the order was cancelled" in result.message
+    client, _ = replayed(part)
+    assert client.place(ORDER).status == "unknown", "it may have come after the open orders were read, and rest now"
 
 
 def test_a_refusal_in_words_is_a_rejection(replayed: Replayed) -> None:

@@ -65,7 +65,7 @@ class ExchangeClock:
             if self._shown is not None:
                 known = self._error + self._drift(middle)
                 off = abs(seconds - self._shown - self.rate * (middle - self._at)) - known - error
-                if off > self.rate * JUMP:
+                if off > self.rate * JUMP > 0:  # a clock that stands still and is moved by hand is not set back
                     self._jumped = received
                 if error > known and off <= 0:
                     return

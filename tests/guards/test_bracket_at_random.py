@@ -43,7 +43,6 @@ def look(stage: Stage, bracket: Bracket) -> None:
 def test_whatever_happens(seed: int, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     # On a clock that only a test steps no deadline passes by itself; nobody shall wait for that.
     monkeypatch.setattr(desk, "PATIENCE", 0.05)
-    monkeypatch.setattr(desk, "_PAUSES", (0.0, 0.02))
     monkeypatch.setattr(fate, "SETTLE", 0.0)
     luck = random.Random(seed)
     stage.market.depth = luck.choice([8_000.0, 20_000.0, 1e9])  # thin books fill entries in parts

@@ -225,7 +225,9 @@ class OrderCalls:
         """The dead man's switch of this client; it is not armed before ``.arm()``, or a ``with`` block, says so.
 
         Armed, it lets the exchange cancel all orders of the account once it hears nothing for ``timeout`` seconds,
-        and keeps it waiting while this kernel lives. The exchange has one such switch per account.
+        and keeps it waiting while this kernel lives. The exchange has one such switch per account: whoever arms it
+        while another client has it armed is told so, but not the other one. As long as one of the two lives nothing is
+        cancelled for the other, and either disarms it for both.
 
         Raises
         ------
@@ -434,6 +436,10 @@ class OrderCalls:
                 intent.symbol,
                 intent.cli_ord_id,
             )
+        for intent in self._desk.journal.open_intents("dead_man"):
+            words = _LEFT_ARMED.format(intent.details["timeout"], intent.written)
+            _log.warning("%s", words)
+            self._desk.journal.close(intent, Outcome("left", message=words), "left")
         if not left:
             return
         found = self._desk.resolve()
@@ -445,6 +451,12 @@ class OrderCalls:
             raise ReadOnlyError(
                 f"this client is read-only and will not {action}: open it with kfut.connect({self.env!r}, trading=True)"
             )
+
+
+_LEFT_ARMED = (
+    "a former session armed a dead man's switch of {} s at {:%Y-%m-%d %H:%M:%S} UTC and has not ended it: unless that "
+    "kernel lives, the exchange cancels all orders, or has done so; see client.open_orders() and client.journal()"
+)
 
 
 def _told(intent: Intent, outcome: Outcome | None) -> str:

@@ -80,7 +80,7 @@ class Intent:
     number
         Its number in the journal.
     kind
-        ``place``, ``edit``, ``cancel`` or ``cancel_all``.
+        ``place``, ``edit``, ``cancel`` or ``cancel_all``; ``bracket`` and ``dead_man`` are open while in force.
     cli_ord_id, order_id
         Ids of the order concerned, as far as they are known.
     symbol

@@ -10,8 +10,8 @@ JOURNAL = Table(
 number | int | | number in the journal, from 1 |
 cli_ord_id | str | | the client's id of the order |
 order_id | str | | the exchange's id of the order, as far as it is known |
-kind | str | | place, edit, cancel or cancel_all |
-status | str | | what became of it, as in its result; open while it is not known, not_sent if it never went out |
+kind | str | | place, edit, cancel, cancel_all, bracket or dead_man |
+status | str | | what became of it, as in its result; open while not known or in force, not_sent if it never went out |
 symbol | str | | contract |
 side | str | | buy or sell |
 order_type | str | | lmt, mkt, stp, … |
@@ -38,7 +38,7 @@ JOURNAL_STEPS = Table(
     "journal_steps",
     columns_of("""
 number | int | | number of the intent in the journal |
-kind | str | | place, edit, cancel or cancel_all |
+kind | str | | place, edit, cancel, cancel_all, bracket or dead_man |
 cli_ord_id | str | | the client's id of the order |
 order_id | str | | the exchange's id of the order |
 time | time | UTC | when it happened |

@@ -234,8 +234,10 @@ class Venue(Protocol):
         """What an order's fills have cost so far, in the contract's currency; NaN where it is not known at once."""
         ...
 
-    def cancel_all_after(self, timeout: int) -> pd.Timestamp | None:
+    def cancel_all_after(self, timeout: int | None) -> pd.Timestamp | None:
         """Let the exchange cancel all orders after so many seconds unless it is asked again; 0 ends that.
+
+        None asks how it stands. That it changes nothing is not documented: only for who sets it right afterwards.
 
         Returns the exchange's time at which it will do so, None where it will not.
         """

@@ -3,6 +3,10 @@
 Whoever arms it asks the exchange for that with a timeout, and this room asks again every quarter of it. Asking twice
 does no harm, so a request that failed is simply made again while there is time: it is the one write that is repeated.
 Once this kernel is silent (it ended, it hangs, the network is gone), the exchange acts by itself.
+
+The exchange has one switch per account, not one per client. Two clients that both arm it overwrite each other: the
+last one to renew sets the time, either of them disarms it for both, and as long as one of them lives the orders of the
+other, dead one stay. So whoever arms it is told if it was armed already; what another client does later is not seen.
 """
 
 from __future__ import annotations
@@ -17,8 +21,8 @@ from typing import Literal
 
 import pandas as pd
 
-from ..errors import ArgumentError, ConfigurationError, KfutError, VenueError
-from ..journal import Journal, Outcome
+from ..errors import ArgumentError, KfutError, VenueError
+from ..journal import Intent, Journal, Outcome
 from ..venue import Venue
 
 _log = logging.getLogger("kfut_analytics.guards")
@@ -50,7 +54,7 @@ class DeadManSwitch:
     timeout
         As above.
     trouble
-        What went wrong with the last renewal, empty if nothing did.
+        What went wrong with the last renewal, or was found when it was armed; empty if nothing.
     """
 
     def __init__(self, venue: Venue, journal: Journal, session: str, timeout: int) -> None:
@@ -64,9 +68,10 @@ class DeadManSwitch:
         self._session = session
         self._lock = threading.RLock()
         # A renewal must not overtake the end: the exchange would fire a switch that is thought disarmed.
-        self._wire = threading.Lock()
+        self._wire = threading.RLock()
         self._state: State = "disarmed"
         self._fires: pd.Timestamp | None = None
+        self._intent: Intent | None = None
         self._stop = threading.Event()
         self._listeners: list[Callable[[], None]] = []
 
@@ -74,9 +79,8 @@ class DeadManSwitch:
     def state(self) -> State:
         """``disarmed``, ``armed`` or ``fired``: its time passed without a renewal that succeeded."""
         with self._lock:
-            if self._state == "armed" and self._fires is not None and self._venue.clock.now() >= self._fires:
-                self._state = "fired"
-            return self._state
+            overdue = self._state == "armed" and self._fires is not None and self._venue.clock.now() >= self._fires
+            return "fired" if overdue else self._state
 
     @property
     def armed(self) -> bool:
@@ -114,16 +118,22 @@ class DeadManSwitch:
         VenueError
             If the exchange did not confirm it; it may be armed nevertheless, and fires then unless it is disarmed.
         """
-        with self._lock:
+        with self._wire:
             if self.armed:
                 return self
-            self._renew()
-            self._state = "armed"
-            self._stop.set()  # of a former arming
-            self._stop = threading.Event()
-            self._note("armed", f"for {self.timeout} s")
-        beat = threading.Thread(target=_keep, args=(weakref.ref(self), self._stop), name="kfut-dead-man", daemon=True)
-        beat.start()
+            found = self._armed_before()
+            try:
+                self._fires = self._renewed()
+            except VenueError as error:
+                self._trouble_is(f"arming it was not confirmed ({error}): it may be armed; arm it again, or disarm it")
+                raise
+            with self._lock:
+                self._state, self.trouble = "armed", found
+                self._stop.set()  # of a former arming
+                self._stop = threading.Event()
+            name = "kfut-dead-man"
+            threading.Thread(target=_keep, args=(weakref.ref(self), self._stop), name=name, daemon=True).start()
+            self._write_down(found)
         self._tell()
         return self
 
@@ -136,48 +146,85 @@ class DeadManSwitch:
             If the exchange did not confirm it: it may fire. Call again.
         """
         self._stop.set()
-        with self._wire, self._lock:
-            fires = self._venue.cancel_all_after(0)
+        with self._wire:
+            try:
+                fires = self._venue.cancel_all_after(0)
+            except VenueError as error:
+                self._trouble_is(f"disarming it was not confirmed ({error}): it may fire. Disarm it again")
+                raise
             if fires is not None:
-                raise ConfigurationError(f"the exchange says that it still fires at {fires:%H:%M:%S} UTC: disarm again")
-            self._state, self._fires, self.trouble = "disarmed", None, ""
-            self._note("disarmed", "confirmed")
+                raise VenueError(f"the exchange says that it still fires at {fires:%H:%M:%S} UTC: disarm again")
+            with self._lock:
+                self._state, self._fires, self.trouble = "disarmed", None, ""
+            self._close("disarmed", "confirmed")
         self._tell()
 
     def abandon(self) -> None:
         """Stop renewing without disarming: the client is closed, and the exchange will act."""
-        if not self.armed:
-            return
+        armed = self.armed
         self._stop.set()
-        self._trouble_is(f"no longer renewed because the client is closed: it fires at {self._fires:%H:%M:%S} UTC")
+        if armed:
+            self._trouble_is(f"no longer renewed because the client is closed: it fires at {self._fires:%H:%M:%S} UTC")
 
     def beat(self) -> float | None:
         """Renew once; seconds until the next time, None if there is none."""
-        with self._lock:
-            if self.state != "armed":
-                if self._state == "fired":
-                    self._note("fired", self.trouble)
-                    self._trouble_is("it has fired: the exchange has cancelled all orders. Arm it again")
+        with self._wire:
+            if self._stop.is_set() or self._fires is None:
                 return None
-        try:
-            with self._wire:
-                if self._stop.is_set():
+            due = self._fires
+            try:
+                fires = self._renewed()
+                if fires - pd.Timedelta(seconds=self.timeout) >= due:
+                    self._note_firing(due)
                     return None
-                self._renew()
-        except KfutError as error:
-            self._trouble_is(f"it could not be renewed ({error}) and fires in {self.remaining:.0f} s unless it can")
-            return _AGAIN
-        with self._lock:
-            self.trouble = ""
+            except Exception as error:
+                passed = self.state == "fired"
+                when = f"has fired at {due:%H:%M:%S} UTC" if passed else f"fires in {self.remaining:.0f} s"
+                self._trouble_is(f"it could not be renewed ({error}) and {when} unless it can")
+                return self.pause if passed else _AGAIN
+            with self._lock:
+                self._fires, self.trouble = fires, ""
         self._tell()
         return self.pause
 
-    def _renew(self) -> None:
+    def _renewed(self) -> pd.Timestamp:
         fires = self._venue.cancel_all_after(self.timeout)
         if fires is None:
             raise VenueError("the exchange answered as if the switch were disarmed")
+        return fires
+
+    def _note_firing(self, due: pd.Timestamp) -> None:
+        """The exchange has answered after its time: this machine slept, or nothing went through."""
+        self._stop.set()
+        words = (
+            f"it has fired: {due:%H:%M:%S} UTC passed without a renewal that was confirmed, and the exchange cancels "
+            "all orders then; see client.open_orders(). Arm it again"
+        )
+        try:
+            self._venue.cancel_all_after(0)  # what was meant as a renewal has set it anew
+        except VenueError as error:
+            words += f". It is set once more, and ending that failed ({error}): it fires within {self.timeout} s, too"
         with self._lock:
-            self._fires = fires
+            self._state = "fired"
+        self._close("fired", words)
+        self._trouble_is(words)
+
+    def _armed_before(self) -> str:
+        """What to say if the account's switch is set already. Asked only where it is set at once in any case."""
+        try:
+            fires = self._venue.cancel_all_after(None)
+        except VenueError as error:
+            _log.info("whether the dead man's switch is set already is not known: %s", error)
+            return ""
+        if fires is None or self.state != "disarmed":
+            return ""
+        found = (
+            f"the account's switch was set already, to fire at {fires:%H:%M:%S} UTC, by a former kernel or by another "
+            "client. If that client lives, it keeps the exchange waiting after this one has ended, and disarming "
+            "either ends both"
+        )
+        _log.warning("dead man's switch: %s", found)
+        return found
 
     def _trouble_is(self, text: str) -> None:
         with self._lock:
@@ -185,10 +232,22 @@ class DeadManSwitch:
         _log.error("dead man's switch: %s", text)
         self._tell()
 
-    def _note(self, word: str, detail: str) -> None:
-        now = self._venue.clock.now()
-        intent = self._journal.write(self._session, "dead_man", {"timeout": self.timeout}, sent_time=now, deadline=None)
-        self._journal.close(intent, Outcome(word, message=detail), word)
+    def _write_down(self, found: str) -> None:
+        """Into the journal, open until it ends; a journal that fails keeps nothing from being looked after."""
+        try:
+            now, details = self._venue.clock.now(), {"timeout": self.timeout}
+            self._intent = self._journal.write(self._session, "dead_man", details, sent_time=now, deadline=None)
+            self._journal.step(self._intent, "armed", f"for {self.timeout} s{f'; {found}' if found else ''}")
+        except KfutError as error:
+            _log.error("%s", error)
+
+    def _close(self, status: str, detail: str) -> None:
+        intent, self._intent = self._intent, None
+        try:
+            if intent is not None and not self._journal.close(intent, Outcome(status, message=detail), status):
+                self._journal.step(intent, status, detail)  # another client has told of it as left behind
+        except KfutError as error:
+            _log.error("%s", error)
 
     def _tell(self) -> None:
         for listener in list(self._listeners):

@@ -406,8 +406,8 @@ class RestVenue(Walks):
         mine = executions[executions["order_id"] == order_id]
         return float("nan") if mine.empty else float(mine["fee"].sum(min_count=len(mine)))
 
-    def cancel_all_after(self, timeout: int) -> pd.Timestamp | None:
-        """Set, renew or (with 0) end the exchange's own switch; the time at which it will cancel all orders."""
+    def cancel_all_after(self, timeout: int | None) -> pd.Timestamp | None:
+        """Set, renew, end (with 0) or ask about (None) the exchange's own switch; when it will cancel all orders."""
         body = self._command(endpoints.OPERATIONS["cancelallordersafter"], {"timeout": timeout})
         return order_events.trigger_time(body)
 

@@ -30,7 +30,10 @@ _KINDS = {
     "cancel": "Cancel",
     "cancel_all": "Cancel all",
     "dead_man": "Dead man's switch",
+    "bracket": "Bracket",
 }
+_STANDING = {"dead_man", "bracket"}
+"""Kinds that are no request: open means that they are in force."""
 
 _UNRESOLVED = {"open", "unknown"}
 
@@ -81,7 +84,9 @@ class JournalPanel(Panel):
     def _row(self, entry: dict[Any, Any], snapshot: Snapshot) -> Row:
         status = str(entry["status"])
         words = status.replace("_", " ")
-        if status in _UNRESOLVED:
+        if status == "open" and entry["kind"] in _STANDING:
+            state = Cell("in force")
+        elif status in _UNRESOLVED:
             state = Cell(f"? {words}", "not resolved yet", "note")
         elif status in _MARKS:
             mark, tone = _MARKS[status]

@@ -44,7 +44,93 @@ def test_renewed_it_does_not_fire_and_silent_it_does(stage: Any, order: kfut.Ord
     assert len(stage.account.orders) == 1
     pass_time(stage, 21)
     assert stage.account.orders == {}
-    assert switch.beat() is not None or switch.state == "fired"
+
+
+def test_a_kernel_that_slept_past_the_time_says_that_it_has_fired(stage: Any, order: kfut.OrderResult) -> None:
+    switch = stage.client.dead_man_switch(timeout=20).arm()
+    pass_time(stage, 21)
+    assert switch.state == "armed"  # the clock that this kernel knows has stood still meanwhile
+    assert switch.beat() is None
+    assert switch.state == "fired"
+    assert "it has fired" in switch.trouble
+    assert stage.account.cancel_at is None  # what was a renewal too late does not cancel the orders of later
+    journal = stage.client.journal().set_index("kind")
+    assert journal.loc["dead_man", "status"] == "fired"
+    assert switch.arm().state == "armed"
+    assert stage.account.cancel_at == pytest.approx(stage.exchange.now + 20)
+
+
+def test_an_answer_that_comes_too_late_is_no_firing(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    switch = stage.client.dead_man_switch(timeout=20).arm()
+    renewed = switch._renewed
+
+    def slow() -> Any:
+        fires = renewed()  # in time for the exchange
+        pass_time(stage, 12)
+        stage.client.instrument_status()  # now this kernel knows the later time
+        return fires
+
+    pass_time(stage, 10)
+    monkeypatch.setattr(switch, "_renewed", slow)
+    assert switch.beat() == 5
+    assert switch.state == "armed"
+
+
+def test_no_answer_until_its_time_is_over(stage: Any, order: kfut.OrderResult) -> None:
+    switch = stage.client.dead_man_switch(timeout=20).arm()
+    stage.server.faults.plan("cancelallordersafter", "http-503", times=3)
+    pass_time(stage, 15)
+    assert switch.beat() == 1
+    assert "fires in" in switch.trouble
+    pass_time(stage, 10)
+    stage.client.open_orders()
+    assert switch.state == "fired"
+    assert switch.beat() == 5  # no hurry any more
+    assert "has fired at" in switch.trouble
+    stage.server.faults.clear()
+    assert switch.beat() is None
+    assert (switch.state, stage.account.cancel_at) == ("fired", None)
+
+
+def test_a_switch_that_another_client_has_armed_is_told(stage: Any, caplog: pytest.LogCaptureFixture) -> None:
+    keys = {"api_key": stage.server.api_key, "api_secret": stage.server.api_secret}
+    with kfut.connect("paper", trading=True, base_url=stage.server.base_url, **keys) as other:
+        assert stage.client.dead_man_switch(timeout=60).arm().trouble == ""
+        assert "set already" in other.dead_man_switch(timeout=30).arm().trouble
+        assert "by a former kernel or by another client" in caplog.text
+        assert stage.account.cancel_at == pytest.approx(stage.exchange.now + 30)
+        other.dead_man_switch(timeout=30).disarm()
+    assert stage.account.cancel_at is None
+
+
+def test_arming_and_disarming_that_are_not_confirmed_are_told(stage: Any) -> None:
+    switch = stage.client.dead_man_switch(timeout=60)
+    stage.server.faults.plan("cancelallordersafter", "http-503", times=1000)
+    with pytest.raises(errors.VenueError):
+        switch.arm()
+    assert "it may be armed" in switch.trouble
+    stage.server.faults.clear()
+    assert switch.arm().trouble == ""
+    stage.server.faults.plan("cancelallordersafter", "drop-after", times=1000)
+    with pytest.raises(errors.VenueError):
+        switch.disarm()
+    assert "it may fire" in switch.trouble
+    stage.server.faults.clear()
+    switch.disarm()
+    assert (switch.state, switch.trouble, stage.account.cancel_at) == ("disarmed", "", None)
+
+
+def test_a_journal_that_fails_keeps_no_switch_from_being_renewed(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise errors.ConfigurationError("the disk is full")
+
+    switch = stage.client.dead_man_switch(timeout=60)
+    monkeypatch.setattr(stage.client._desk.journal, "write", full)
+    before = threading.enumerate()
+    switch.arm()
+    assert [thread.name for thread in threading.enumerate() if thread not in before] == ["kfut-dead-man"]
+    switch.disarm()
+    assert switch.state == "disarmed"
 
 
 def test_a_renewal_that_fails_is_told_and_tried_again(stage: Any, order: kfut.OrderResult) -> None:
@@ -135,14 +221,14 @@ def test_kill_goes_on_when_a_part_fails(stage: Any, order: kfut.OrderResult) -> 
 
 def test_a_renewal_under_way_does_not_overtake_the_end(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     switch = stage.client.dead_man_switch(timeout=60).arm()
-    renew, held, go = switch._renew, threading.Event(), threading.Event()
+    renewed, held, go = switch._renewed, threading.Event(), threading.Event()
 
-    def slow() -> None:
+    def slow() -> Any:
         held.set()
         go.wait(5)
-        renew()
+        return renewed()
 
-    monkeypatch.setattr(switch, "_renew", slow)
+    monkeypatch.setattr(switch, "_renewed", slow)
     beat = threading.Thread(target=switch.beat)
     beat.start()
     held.wait(5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -47,10 +48,20 @@ def no_limits_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_files_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is set up for more than one test sees none of the developer's accounts, journals and archives either."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KFUT_HOME", str(tmp_path_factory.getbasetemp() / "home"))
+        yield
+
+
 @pytest.fixture(autouse=True)
-def no_accounts_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No test sees or makes a kept paper account where the developer has theirs."""
-    monkeypatch.setenv("KFUT_HOME", str(tmp_path_factory.getbasetemp() / "home"))
+def home_of_its_own(
+    no_files_of_the_user: None, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """No test finds the accounts and the journal of another one, or an order whose fate that one has left open."""
+    monkeypatch.setenv("KFUT_HOME", str(tmp_path_factory.getbasetemp() / "homes" / uuid.uuid4().hex))
 
 
 @pytest.fixture(autouse=True)

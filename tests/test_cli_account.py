@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,16 @@ def test_sync_plans_saves_and_verifies(client: kfut.Client, run: Run, tmp_path: 
     code, shown, _ = run("sync", "--path", folder, "--verify", "--json")
     assert code == 3
     assert strict(shown)["problems"]
+
+
+def test_at_a_terminal_the_plan_is_said_beside_the_result(
+    client: kfut.Client, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    code, shown, errors = run("sync", "--path", tmp_path / "kept", "--json")
+    assert code == 0
+    assert strict(shown)["series"]
+    assert "kept: about" in errors
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import pandas as pd
-from tqdm.auto import tqdm
 
 from ..errors import ArgumentError, ConfigurationError
-from ..rest.progress import interactive
+from ..rest.progress import interactive, tell
 from ..times import TimeLike, parse_time
 from . import history, layout
 from .ranges import FOREVER, Spans, asked, stamp
@@ -217,7 +216,7 @@ class Archive:
         first = None if start is None else parse_time(start, name="start")
         venue, identity = self._source()
         if interactive() and self.until is None:
-            tqdm.write(f"{self.folder}: {self.plan(start)}")
+            tell(f"{self.folder}: {self.plan(start)}")
         with self._store.writing(self._env, identity, self._told_to_wait):
             return Sync(self._store, venue, first, chosen).run()
 
@@ -237,8 +236,7 @@ class Archive:
         return self._venue, self._identity
 
     def _told_to_wait(self) -> None:
-        if interactive():
-            tqdm.write(f"another program is syncing {self.folder}; waiting for it")
+        tell(f"another program is syncing {self.folder}; waiting for it")
 
     # ---- looking after it --------------------------------------------------------------------------------------
 

@@ -34,9 +34,19 @@ def interactive() -> bool:
     """Whether a person is looking: a notebook or a terminal."""
     if _quiet.get():
         return False
-    if "ipykernel" in sys.modules:
-        return True
-    return sys.stderr.isatty()
+    return _in_kernel() or sys.stderr.isatty()
+
+
+def tell(message: str) -> None:
+    """Say something beside the bars to a person who waits; standard output of a program is its result's alone."""
+    if interactive():
+        tqdm.write(message, file=sys.stdout if _in_kernel() else sys.stderr)
+
+
+def _in_kernel() -> bool:
+    """Whether this program is a notebook's kernel; having its library imported makes it none."""
+    ipython = sys.modules.get("IPython")
+    return hasattr(ipython.get_ipython() if ipython else None, "kernel")
 
 
 class Abandoned(Exception):

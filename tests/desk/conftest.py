@@ -58,10 +58,15 @@ def _signer(server: PaperServer) -> Signer:
 
 
 @pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Called before an order whose fate nobody can know: nobody waits for it."""
+    return lambda: monkeypatch.setattr(desk, "PATIENCE", 0.3)
+
+
+@pytest.fixture
 def replayed(replay: Replayed, picture: dict[str, Answer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Replayed:
-    """A client that may trade on a server with the picture's answers and those that are given; nobody waits long."""
+    """A client that may trade on a server with the picture's answers and those that are given."""
     homes = itertools.count()
-    monkeypatch.setattr(desk, "PATIENCE", 0.3)
     monkeypatch.setattr(fate, "SETTLE", 0.0)
 
     def start(answers: dict[str, Answer]) -> tuple[kfut.Client, ReplayServer]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -93,9 +94,11 @@ LOST = [
 
 @pytest.mark.parametrize("answer", LOST)
 def test_after_an_unclear_answer_the_fate_is_looked_up_and_nothing_is_sent_again(
-    answer: Answer, replayed: Replayed
+    answer: Answer, replayed: Replayed, hasty: Callable[[], None]
 ) -> None:
     for fills, resting, status in (([FILL], [], "filled"), ([], [OPEN], "placed"), ([], [], "unknown")):
+        if status == "unknown":
+            hasty()
         client, server = replayed(answers(answer, fills, resting))
         result = client.place(ORDER)
         assert result.status == status
@@ -104,7 +107,7 @@ def test_after_an_unclear_answer_the_fate_is_looked_up_and_nothing_is_sent_again
         assert result.filled_size == (0.01 if fills else 0)
 
 
-def test_a_partial_fill_after_a_lost_answer(replayed: Replayed) -> None:
+def test_a_partial_fill_after_a_lost_answer(replayed: Replayed, hasty: Callable[[], None]) -> None:
     """That its rest is gone follows only for an order that was known before the open orders were read."""
     part = answers(LOST[0], [FILL | {"size": 0.004}])
     order = {"type": "ORDER", "orderId": "o", "cliOrdId": "mine", "symbol": "PF_XBTUSD", "side": "buy"}
@@ -114,6 +117,7 @@ def test_a_partial_fill_after_a_lost_answer(replayed: Replayed) -> None:
     assert (result.status, result.filled_size) == ("partially_filled", 0.004)
     assert "the order was cancelled" in result.message
     client, _ = replayed(part)
+    hasty()
     assert client.place(ORDER).status == "unknown", "it may have come after the open orders were read, and rest now"
 
 

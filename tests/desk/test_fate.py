@@ -80,6 +80,7 @@ class World:
         self.venue: Any = Asked(stage.client._venue, self.happen)
         self.name = f"mine-{next(_numbers)}"
         self.journal = Journal(None)
+        self.intent: Intent
         self.arrived: Any = None
         self.calm = False
 
@@ -143,6 +144,12 @@ class World:
     @property
     def order(self) -> Any:
         return self.exchange.find(self.account, cli_ord_id=self.name)
+
+    @property
+    def outlived_the_deadline(self) -> bool:
+        """Whether the order was there when the request could not arrive any more; it may have ended since."""
+        ends = [each.time for each in (*self.records, *self.fills)]
+        return self.order is not None or max(ends) > self.intent.deadline.timestamp()
 
     @property
     def fills(self) -> list[Any]:
@@ -305,7 +312,7 @@ class Editing(World):
                 assert outcome.filled_size <= self.filled + 1e-9
             case "never_arrived":
                 assert not made
-                assert self.order is not None
+                assert self.outlived_the_deadline
             case "not_found":
                 assert self.order is None
                 assert not made or not same
@@ -360,7 +367,7 @@ class Cancelling(World):
                 assert self.filled > 0
                 assert "cancelled" not in self.changes()
             case "never_arrived":
-                assert self.order is not None
+                assert self.outlived_the_deadline
                 assert self.arrived in {None, "late", "notFound"}
             case other:
                 raise AssertionError(other)

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kfut_analytics.rest import budget as budget_module
 from kfut_analytics.rest.budget import LIMITS, Budget, TokenPool, shared_budget
+
+
+@pytest.fixture(autouse=True)
+def true_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pools are as large as the exchange's, which other tests do without."""
+    monkeypatch.setattr(budget_module, "LIMITS", LIMITS)
 
 
 class SharedClock:

@@ -67,7 +67,7 @@ def home_of_its_own(
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Requests are tried again as they are for users, but at once; nobody waits for tokens that no test server counts."""
+    """Requests are tried again as they are for users, but at once; tokens that no test server counts are plenty."""
     plenty = {pool: (capacity * 1000, period) for pool, (capacity, period) in budget.LIMITS.items()}
     monkeypatch.setattr(budget, "LIMITS", plenty)
     monkeypatch.setattr("kfut_analytics.rest.retry.FIRST_DELAY", 0.0)

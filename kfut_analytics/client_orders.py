@@ -18,7 +18,7 @@ from .guards.bracket import Bracket, Brackets, Role, exits_of
 from .guards.dead_man import DeadManSwitch
 from .guards.kill import KillReport, kill
 from .journal import Intent, Journal, Outcome
-from .limits import Limits
+from .limits import NOTHING_SPENT, Limits, Spent
 from .orders import Cancel, CancelResult, Edit, EditResult, Market, Order, OrderResult, Preview
 from .orders.order import Number
 from .rules import Rules
@@ -59,15 +59,34 @@ class OrderCalls:
     def preview(self, order: Order) -> Preview:
         """Estimate what an order would do; nothing is sent.
 
+        Parameters
+        ----------
+        order
+            The order.
+
+        Returns
+        -------
+        Preview
+            Its expected fills, fee, margin, position and liquidation price, before and after.
+
         Raises
         ------
         OrderRefused
-            If the order breaks a rule of its contract, its market, the account or your limits.
+            If the order breaks a rule of its contract, its market, the account or your limits; orders that were sent
+            before count.
         NotFoundError
             If there is no such contract.
         """
         _require_order(order)
-        return orders.examine(order, self._market(order.symbol), self.limits)
+        return orders.examine(order, self._market(order.symbol), self.limits, self.spent())
+
+    def spent(self) -> Spent:
+        """Value in USD of the orders that were sent, or may have been: by this client, and today (UTC) by all.
+
+        It is what the limits ``session_notional`` and ``daily_notional`` are compared with. A client that is
+        read-only sends nothing and has no limits to keep.
+        """
+        return self._desk.journal.spent(self._desk.session) if self.trading else NOTHING_SPENT
 
     def facts(self, symbol: str) -> Market:
         """What an order in a contract is judged by, read now: for several previews without reading it again.

@@ -53,8 +53,12 @@ def test_orders_of_several_threads_together_stay_within_the_session_limit(stage:
 def test_a_daily_limit_counts_the_orders_of_former_sessions(stage: Any) -> None:
     with limited(stage, daily_notional=10_000) as client:
         client.place(kfut.Order(SYMBOL, "buy", "0.1", limit_price=79_000))
-    with limited(stage, daily_notional=10_000) as client, pytest.raises(errors.OrderRefused, match="daily_notional"):
-        client.place(kfut.Order(SYMBOL, "buy", "0.1", limit_price=79_000))
+        assert float(client.spent().session) == float(client.spent().today) == 7_900
+    with limited(stage, daily_notional=10_000) as client:
+        assert (float(client.spent().session), float(client.spent().today)) == (0, 7_900)
+        for send in (client.preview, client.place):
+            with pytest.raises(errors.OrderRefused, match="daily_notional"):
+                send(kfut.Order(SYMBOL, "buy", "0.1", limit_price=79_000))
 
 
 def test_a_change_counts_by_what_it_adds(stage: Any) -> None:

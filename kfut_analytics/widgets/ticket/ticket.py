@@ -326,7 +326,7 @@ class OrderTicket(Root):
             return
         try:
             order = self.form.order()
-            seen = examine(order, self._known_market(order.symbol), self._client.limits)
+            seen = examine(order, self._known_market(order.symbol), self._client.limits, self._client.spent())
             if exits := self.form.exit_prices():
                 self._client.checked_exits(seen, **exits)
         except OrderRefused as refused:

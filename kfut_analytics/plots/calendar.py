@@ -147,7 +147,7 @@ def _names(ax: Axes, colours: style.Theme, places: pd.DataFrame) -> None:
     font = FontProperties(size="small")
     told = None
     for (band, column, month), following in zip(starts, [*starts[1:], None], strict=True):
-        text = f"{month:%b}" if told == (band, month.year) else f"{month:%b %Y}"
+        text = month.strftime("%b" if told == (band, month.year) else "%b %Y")
         # What remains of a month may be too narrow for its name.
         columns = following[1] - column if following and following[0] == band else _FEWEST
         if columns * _room(ax, places) < width_of(text, font) + 8:

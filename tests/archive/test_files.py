@@ -65,11 +65,11 @@ def test_pandas_polars_and_duckdb_read_it_without_us(archive: Archive) -> None:
     assert dict(duckdb.sql(query).fetchall()) == pytest.approx(fees.to_dict())
     candles = (archive.folder / "candles").as_posix()
     query = (
-        f"SELECT time, close FROM read_parquet('{candles}/**/*.parquet', hive_partitioning = true) "
+        f"SELECT close FROM read_parquet('{candles}/**/*.parquet', hive_partitioning = true) "
         "WHERE symbol = 'PF_XBTUSD' AND tick_type = 'mark' ORDER BY time"
     )
     expected = archive.read("candles", symbol="PF_XBTUSD", tick_type="mark")
-    assert [close for _, close in duckdb.sql(query).fetchall()] == expected["close"].tolist()
+    assert [close for (close,) in duckdb.sql(query).fetchall()] == expected["close"].tolist()
     assert len(polars.read_parquet(archive.folder / "funding_rates", hive_partitioning=True)) == sum(
         rows for name, rows in archive.describe()["rows"].items() if str(name).startswith("funding")
     )

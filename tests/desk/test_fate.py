@@ -18,8 +18,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from kfut_analytics import fate
 from kfut_analytics.journal import Intent, Journal, Outcome
@@ -32,9 +30,7 @@ LIFE = 8.0
 FATES = int(os.environ.get("KFUT_FATES", "15"))
 _numbers = itertools.count()
 
-lucky = settings(
-    max_examples=FATES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-)
+by_chance = pytest.mark.parametrize("seed", range(FATES))
 
 
 @pytest.fixture(scope="module")
@@ -255,10 +251,9 @@ class Placing(World):
                 assert outcome.filled_size == pytest.approx(filled)
 
 
-@lucky
-@given(luck=st.randoms(use_true_random=False))
-def test_what_is_said_of_an_order_is_true(stage: Stage, luck: Random) -> None:
-    world = Placing(stage, luck)
+@by_chance
+def test_what_is_said_of_an_order_is_true(stage: Stage, seed: int) -> None:
+    world = Placing(stage, Random(seed))
     world.check(world.find(world.intent))
 
 
@@ -330,10 +325,9 @@ class Editing(World):
             assert self.arrived.status in {"wouldProcessAfterSpecifiedTime", "orderForEditNotFound"}
 
 
-@lucky
-@given(luck=st.randoms(use_true_random=False))
-def test_what_is_said_of_a_change_is_true(stage: Stage, luck: Random) -> None:
-    world = Editing(stage, luck)
+@by_chance
+def test_what_is_said_of_a_change_is_true(stage: Stage, seed: int) -> None:
+    world = Editing(stage, Random(seed))
     world.check(world.find(world.intent))
 
 
@@ -373,8 +367,7 @@ class Cancelling(World):
                 raise AssertionError(other)
 
 
-@lucky
-@given(luck=st.randoms(use_true_random=False))
-def test_what_is_said_of_a_cancellation_is_true(stage: Stage, luck: Random) -> None:
-    world = Cancelling(stage, luck)
+@by_chance
+def test_what_is_said_of_a_cancellation_is_true(stage: Stage, seed: int) -> None:
+    world = Cancelling(stage, Random(seed))
     world.check(world.find(world.intent))

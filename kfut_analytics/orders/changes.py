@@ -9,11 +9,12 @@ from typing import Any
 import pandas as pd
 
 from .. import contracts
-from ..contracts import plain, round_to_step, to_decimal
+from ..contracts import plain, to_decimal
 from ..errors import OrderRefused
 from ..limits import Limits
+from .checks import check_limit_price, check_trigger_side, far_edge
 from .market import Market
-from .order import Edit
+from .order import STOP_PRICE_TYPES, Edit, Order
 
 
 def check_change(edit: Edit, resting: pd.Series[Any], market: Market, limits: Limits) -> Decimal:
@@ -39,7 +40,8 @@ def check_change(edit: Edit, resting: pd.Series[Any], market: Market, limits: Li
     ------
     OrderRefused
         If nothing would change, the new size is filled already, the new price lies too far from the market on the
-        side where it costs, or the order would be worth more than the limit of one order.
+        side where it costs, the new trigger price has been reached already, or the order would be worth more than the
+        limit of one order.
     """
     changes = {name: getattr(edit, name) for name in ("size", "limit_price", "stop_price", "trailing_deviation")}
     given = {name: value for name, value in changes.items() if value is not None}
@@ -65,21 +67,13 @@ def check_change(edit: Edit, resting: pd.Series[Any], market: Market, limits: Li
     price = edit.limit_price if edit.limit_price is not None else resting["limit_price"]
     stop = edit.stop_price if edit.stop_price is not None else resting["stop_price"]
     references = [float(stop)] if is_trigger else [market.mark, market.best(str(resting["side"]))]
-    known = [reference for reference in references if not math.isnan(reference)]
     allowed = limits.price_deviation
-    if edit.limit_price is not None and allowed is not None and known:
-        edges = [reference * (1 + sign * allowed) for reference in known]
-        edge = min(edges) if sign > 0 else max(edges)
-        if sign * (float(edit.limit_price) - edge) > 1e-12 * edge:
-            nearest = round_to_step(edge, market.tick or to_decimal("1e-8"), "down" if sign > 0 else "up")
-            raise OrderRefused(
-                f"limit_price={plain(to_decimal(edit.limit_price))} is more than {allowed:.3g} (as a fraction) from "
-                f"the market on the side where it costs: up to {plain(nearest)} is allowed",
-                field="limit_price",
-                value=edit.limit_price,
-                rule="price_deviation",
-                suggestion=nearest,
-            )
+    if edit.limit_price is not None and allowed is not None:
+        of = "its trigger price" if is_trigger else "the market"
+        edge = far_edge(sign, references, allowed)
+        check_limit_price(to_decimal(edit.limit_price), sign, edge, allowed, of, market)
+    if edit.stop_price is not None and (trigger := _trigger_of(resting, edit)) is not None:
+        check_trigger_side(trigger, market)
     if bool(resting["reduce_only"]):
         return Decimal(0)
     size = float(edit.size) if edit.size is not None else float(resting["size"])
@@ -94,6 +88,27 @@ def check_change(edit: Edit, resting: pd.Series[Any], market: Market, limits: Li
         )
     before = _worth(float(resting["size"]), (resting["limit_price"], resting["stop_price"], market.mark), market)
     return max(Decimal(0), to_decimal(round(worth - before, 8)))
+
+
+def _trigger_of(resting: pd.Series[Any], edit: Edit) -> Order | None:
+    """The trigger order as it would be; None for kinds whose trigger price is not one's own."""
+    kind = _KINDS.get(str(resting["order_type"]), str(resting["order_type"]))
+    if kind not in STOP_PRICE_TYPES:
+        return None
+    signal = resting["trigger_signal"]
+    return Order(
+        resting["symbol"],
+        resting["side"],
+        resting["size"],
+        order_type=kind,
+        stop_price=edit.stop_price,
+        trigger_signal=None if pd.isna(signal) else _SIGNALS.get(signal, signal),
+    )
+
+
+_KINDS = {"stop": "stp"}
+_SIGNALS = {"spot": "index"}
+"""What open orders say otherwise than orders (api-facts 3B)."""
 
 
 def _worth(size: float, prices: tuple[Any, ...], market: Market) -> float:

@@ -7,6 +7,7 @@ that satisfies the rule.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -146,7 +147,7 @@ def check_market(seen: Preview, market: Market, limits: Limits, spent: Spent) ->
     """
     order = seen.order
     _check_dislocation(seen, market)
-    _check_trigger_side(order, market)
+    check_trigger_side(order, market)
     _check_price(seen, market, limits)
     _check_trailing(order, market)
     _check_reduce_only(order, market)
@@ -173,7 +174,14 @@ def _check_dislocation(seen: Preview, market: Market) -> None:
         )
 
 
-def _check_trigger_side(order: Order, market: Market) -> None:
+def check_trigger_side(order: Order, market: Market) -> None:
+    """Whether a trigger waits: one that has been reached already would fire at once.
+
+    Raises
+    ------
+    OrderRefused
+        With rule ``trigger_side``.
+    """
     signal = market.signal(order)
     if order.order_type not in STOP_PRICE_TYPES or math.isnan(signal):
         return
@@ -207,6 +215,33 @@ def _percent(fraction: float) -> str:
     return f"{100 * fraction:.4g} %"
 
 
+def far_edge(sign: int, references: Sequence[float], allowed: float) -> float:
+    """The price beyond which an order costs too much, by what is known of the references; NaN if nothing is."""
+    edges = [price * (1 + sign * allowed) for price in references if not math.isnan(price)]
+    return (min if sign > 0 else max)(edges, default=math.nan)
+
+
+def check_limit_price(limit: Decimal, sign: int, edge: float, allowed: float, of: str, market: Market) -> None:
+    """Hold a limit price against the edge of what is allowed.
+
+    Raises
+    ------
+    OrderRefused
+        With rule ``price_deviation``.
+    """
+    if not sign * (float(limit) - edge) > 1e-12 * edge:
+        return
+    nearest = round_to_step(edge, market.tick or Decimal("1e-8"), "down" if sign > 0 else "up")
+    raise OrderRefused(
+        f"limit_price={plain(limit)} is more than {_percent(allowed)} from {of} on the side where it costs: up to "
+        f"{plain(nearest)} is allowed; price_deviation of the order or of the limits changes that",
+        field="limit_price",
+        value=limit,
+        rule="price_deviation",
+        suggestion=nearest if nearest > 0 else None,
+    )
+
+
 def _check_price(seen: Preview, market: Market, limits: Limits) -> None:
     order, allowed = seen.order, allowed_deviation(seen.order, limits)
     if math.isinf(allowed):
@@ -216,25 +251,13 @@ def _check_price(seen: Preview, market: Market, limits: Limits) -> None:
         return
     trigger = effect.trigger_price(order, market.signal(order))
     references = [trigger] if order.order_type in TRIGGER_TYPES else [market.mark, market.best(order.side)]
-    edges = [price * (1 + order.sign * allowed) for price in references if not math.isnan(price)]
-    if not edges:
+    edge = far_edge(order.sign, references, allowed)
+    if math.isnan(edge):
         return
-    edge = min(edges) if order.side == "buy" else max(edges)
     if order.limit_price is not None:
-        limit = to_decimal(order.limit_price)
-        if order.sign * (float(limit) - edge) <= 1e-12 * edge:
-            return
-        tick = market.tick or Decimal("1e-8")
-        nearest = round_to_step(edge, tick, "down" if order.side == "buy" else "up")
         of = "its trigger price" if order.order_type in TRIGGER_TYPES else "the market"
-        raise OrderRefused(
-            f"limit_price={plain(limit)} is more than {_percent(allowed)} from {of} on the side where it "
-            f"costs: up to {plain(nearest)} is allowed; price_deviation of the order or of the limits changes that",
-            field="limit_price",
-            value=limit,
-            rule="price_deviation",
-            suggestion=nearest if nearest > 0 else None,
-        )
+        check_limit_price(to_decimal(order.limit_price), order.sign, edge, allowed, of, market)
+        return
     within = [level for level in seen.fills if order.sign * (level.price - edge) <= 1e-12 * edge]
     if len(within) < len(seen.fills) and not order.reduce_only:
         size = round_to_step(sum(level.size for level in within), market.step or Decimal("1e-8"), "down")

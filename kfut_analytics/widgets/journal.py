@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from ..client import Client
+from ..guards.bracket import Bracket
 from . import figures
 from .feed import Snapshot
 from .panel import Panel
@@ -32,10 +33,16 @@ _KINDS = {
     "dead_man": "Dead man's switch",
     "bracket": "Bracket",
 }
-_STANDING = {"dead_man", "bracket"}
-"""Kinds that are no request: open means that they are in force."""
 
 _UNRESOLVED = {"open", "unknown"}
+
+_BRACKETS: dict[str, tuple[str, Tone]] = {
+    "entering": ("●", "note"),
+    "protected": ("✓", "good"),
+    "unprotected": ("✗", "bad"),
+    "done": ("✓", "good"),
+    "cancelled": ("✓", "good"),
+}
 
 _MARKS: dict[str, tuple[str, Tone]] = {
     "placed": ("✓", "good"),
@@ -43,6 +50,7 @@ _MARKS: dict[str, tuple[str, Tone]] = {
     "partially_filled": ("✓", "good"),
     "edited": ("✓", "good"),
     "cancelled": ("✓", "good"),
+    "done": ("✓", "good"),
     "rejected": ("✗", "bad"),
     "not_found": ("✗", "bad"),
     "never_arrived": ("✗", "bad"),
@@ -79,12 +87,18 @@ class JournalPanel(Panel):
         waiting = [entry for entry in entries if entry["status"] in _UNRESOLVED]
         others = [entry for entry in entries if entry["status"] not in _UNRESOLVED]
         shown = waiting + others[: max(0, self._rows - len(waiting))]
-        self.table.show(self._row(entry, snapshot) for entry in shown)
+        brackets = {bracket.bracket_id: bracket for bracket in self.client.brackets()}
+        self.table.show(self._row(entry, brackets.get(str(entry["cli_ord_id"])), snapshot) for entry in shown)
 
-    def _row(self, entry: dict[Any, Any], snapshot: Snapshot) -> Row:
+    def _row(self, entry: dict[Any, Any], bracket: Bracket | None, snapshot: Snapshot) -> Row:
         status = str(entry["status"])
         words = status.replace("_", " ")
-        if status == "open" and entry["kind"] in _STANDING:
+        message = _text(entry["message"])
+        if bracket is not None:
+            entry = entry | {"side": bracket.entry.side, "size": float(bracket.entry.contracts)}
+        if status == "open" and bracket is not None:
+            state, message = _standing(bracket), _how_far(bracket)
+        elif status == "open" and entry["kind"] == "dead_man":
             state = Cell("in force")
         elif status in _UNRESOLVED:
             state = Cell(f"? {words}", "not resolved yet", "note")
@@ -107,9 +121,24 @@ class JournalPanel(Panel):
                 "size": "" if math.isnan(size) else figures.number(size),
                 "price": "" if math.isnan(price) else figures.price(price, self.tick(symbol)),
                 "status": state,
-                "message": Cell(_text(entry["message"]), wrap=True),
+                "message": Cell(message, wrap=True),
             },
         )
+
+
+def _standing(bracket: Bracket) -> Cell:
+    """How a bracket stands that the journal has as open, and whether this kernel looks after it."""
+    if not bracket.watched and not bracket.over:
+        return Cell("✗ not watched", "client.watch_brackets() takes it up", "bad")
+    mark, tone = _BRACKETS[bracket.state]
+    return Cell(f"{mark} {bracket.state}", "" if bracket.over else "watched by this kernel", tone)
+
+
+def _how_far(bracket: Bracket) -> str:
+    if not bracket.watched and not bracket.over:
+        return bracket.trouble or "What is open of it stays; nobody looks after it."
+    filled, closed = (figures.number(contracts) for contracts in (bracket.filled, bracket.closed))
+    return f"{filled} filled, {closed} closed. {bracket.trouble}".strip()
 
 
 def _text(value: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from ..contracts import plain, quote_currency, to_decimal
+from ..contracts import plain, pnl_currency, quote_currency, to_decimal
 from ..errors import KfutError
 from ..guards.bracket import Bracket
 from ..orders import ORDER_TYPES, Order, OrderResult, Preview
@@ -139,8 +139,8 @@ def outcome(order: Order, result: OrderResult, time: pd.Timestamp) -> str:
         price = "n/a" if math.isnan(result.average_price) else f"{result.average_price:,.10g}"
         rows += [("Filled", f"{_number(result.filled_size)} contracts"), ("Average price", price)]
     if not math.isnan(result.fee):
-        rows += [("Fee", f"{result.fee:,.10g}")]
-    rows += [("Exchange's word", result.reason)] if result.reason else []
+        rows += [("Fee", f"{result.fee:,.10g} {pnl_currency(order.symbol)}")]
+    rows += [("Exchange's word", result.reason)] if result.reason not in ("", "placed") else []
     rows += [("Answered", f"{time:%H:%M:%S} UTC")]
     return message(tone, f"{title}: {summary(order)}", result.message, lines(rows))
 

@@ -22,6 +22,7 @@ CSS = """<style>
   --kfut-focus: var(--jp-brand-color1, #1976d2);
   color: var(--kfut-text); overflow: visible;
 }
+[data-jp-theme-light="false"] .kfut { color-scheme: dark; }
 .kfut .widget-html, .kfut .widget-html-content {
   line-height: 1.45; height: auto; min-height: 0; overflow: visible; margin: 0;
 }
@@ -138,13 +139,14 @@ CSS = """<style>
 .kfut-meter.kfut-over > div { background: var(--kfut-bad); }
 .kfut-alerts { display: grid; gap: 6px; }
 .kfut-switch { justify-content: flex-start; }
-.kfut-switch-name { display: inline-block; min-width: 10.5em; font-weight: 600; }
+.kfut-switch-name { display: inline-block; min-width: 11.5em; font-weight: 600; }
 @property --kfut-count { syntax: "<integer>"; inherits: false; initial-value: 0; }
 .kfut-remaining { font-variant-numeric: tabular-nums; font-weight: 600; --kfut-count: var(--kfut-from);
   counter-reset: seconds var(--kfut-count); animation: kfut-count var(--kfut-lifetime) linear forwards; }
 .kfut-remaining::after { content: counter(seconds); }
 @keyframes kfut-count { to { --kfut-count: 0; } }
 
+@container (min-width: 880px) { .kfut-grid .kfut-sub { white-space: nowrap; } }
 @container (max-width: 640px) {
   .kfut-grid :is(table, tbody, tr, td) { display: block; }
   .kfut-grid thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
@@ -172,7 +174,8 @@ CSS = """<style>
 .kfut-unloaded { animation: kfut-show 3s step-end; }
 .jp-OutputArea-child:has(.kfut-saved):has(+ .jp-OutputArea-child .kfut-root) { display: none; }
 .kfut-presence { margin: 0; }
-.kfut-presence:is([data-state=connected], [data-state=checking]) { height: 0; min-height: 0; overflow: hidden; }
+.kfut-presence:is([data-state=connected], [data-state=checking]) { position: absolute; height: 0; min-height: 0;
+  overflow: hidden; }
 .kfut-offline { padding: 8px 10px; border: 1px dashed var(--kfut-line); border-radius: 4px; color: var(--kfut-text); }
 .kfut-offline:empty { display: none; }
 </style>"""

@@ -382,6 +382,32 @@ def test_the_journal_marks_what_is_not_resolved(
     assert intent.number
 
 
+def test_the_journal_says_how_a_bracket_stands_and_who_watches_it(
+    exchange: PaperServer, client: kfut.Client, shown: Callable[[Any], Any]
+) -> None:
+    bracket = client.bracket(kfut.Order("PF_XBTUSD", "buy", "0.01"), take_profit=120_000, stop=80_000)
+    panel = shown(JournalPanel(client))
+
+    def first() -> dict[str, Any]:
+        return next(row["cells"] for row in panel.table.rows if row["cells"]["kind"]["text"] == "Bracket")
+
+    eventually(lambda: first()["status"]["text"] == "✓ protected")
+    assert first()["status"]["sub"] == "watched by this kernel"
+    assert first()["side"]["text"] == "▲ Buy"
+    assert first()["size"]["text"] == "0.01"
+    assert first()["message"]["text"] == "0.01 filled, 0 closed."
+
+    # Another client with the same journal does not look after it, and says so.
+    with connect(exchange) as other:
+        theirs = shown(JournalPanel(other, rows=2))
+        [row] = [row["cells"] for row in theirs.table.rows if row["cells"]["kind"]["text"] == "Bracket"]
+        assert row["status"]["text"] == "✗ not watched"
+        assert "watch_brackets()" in row["status"]["sub"]
+
+    client.cancel_bracket(bracket, flatten=True)
+    eventually(lambda: first()["status"]["text"] == "✓ done")
+
+
 # ---- blotter and monitor -----------------------------------------------------------------------------------------
 
 

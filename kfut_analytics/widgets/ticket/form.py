@@ -164,8 +164,8 @@ class Form:
         """Whether nobody has begun to state an order."""
         return not self.size.value.strip()
 
-    def complain(self, refused: OrderRefused | None) -> bool:
-        """Show a refusal beside its field and nothing beside the others; whether there is such a field."""
+    def complain(self, refused: OrderRefused | None) -> str:
+        """Show a refusal beside its field and nothing beside the others; the field's label, empty if it has none."""
         name = "" if refused is None else _OF_FIELD.get(refused.field, refused.field)
         field = self.fields.get(name)
         for each in self.fields.values():
@@ -173,9 +173,10 @@ class Form:
                 each.complain()
         self.search.complain(str(refused) if refused is not None and name == "symbol" else "")
         if refused is None or not isinstance(field, NumberField):
-            return name == "symbol"
-        field.complain(str(refused), self._suggested(refused))
-        return True
+            return "Contract" if name == "symbol" else ""
+        # The field's name in the program is no word for a person who reads this below the field itself.
+        field.complain(str(refused).removeprefix(f"{refused.field}="), self._suggested(refused))
+        return str(field.label)
 
     def _suggested(self, refused: OrderRefused) -> str | None:
         """The value that would be right, as the field would say it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TICKET_CSS = """<style>
 .kfut-ticket {
-  max-width: 66em; padding: 12px 14px; gap: 10px; container-type: inline-size;
+  max-width: 78em; padding: 12px 14px; gap: 10px; container-type: inline-size;
   border: 1px solid var(--kfut-line); border-radius: 6px;
 }
 .kfut-ticket.kfut-is-live { border: 3px solid #b71c1c; }
@@ -30,6 +30,7 @@ TICKET_CSS = """<style>
   outline: 2px solid var(--kfut-text); outline-offset: -2px; font-weight: 600;
 }
 .kfut-form > :is(.kfut-actions, .kfut-fields:has(.widget-checkbox)) { padding-left: calc(6.5em + 8px); }
+.kfut-form .jupyter-widget-Collapse:not(.jupyter-widget-Collapse-open) { padding-left: 6.5em; }
 .kfut-form .jupyter-widget-Collapse-header { border: none; background: none; padding: 4px 0; }
 .kfut-form .kfut-actions { gap: 8px; align-items: center; }
 .kfut-form .kfut-actions > .jupyter-button { margin: 0; }
@@ -37,6 +38,7 @@ TICKET_CSS = """<style>
 .kfut-form .jupyter-widget-Collapse-contents { padding: 8px 0 0; border: none; background: none; }
 .kfut-form .jupyter-widget-Collapse-contents .kfut-number + .kfut-number { margin-top: 6px; }
 .kfut-shown .kfut-card + .kfut-card { margin-top: 8px; }
+.kfut-columns + .kfut-panels { border-top: 1px solid var(--kfut-line); padding-top: 12px; }
 
 .kfut-number { display: grid; grid-template-columns: 6.5em minmax(0, 1fr); gap: 3px 8px; align-items: center;
   margin: 0; }
@@ -53,6 +55,7 @@ TICKET_CSS = """<style>
 .kfut-fields > .kfut-number > .kfut-chips { flex-wrap: nowrap; width: max-content; }
 .kfut-number > .kfut-chips:empty { display: none; }
 .kfut-number > .kfut-problem { grid-column: 2; }
+.kfut-fields > .kfut-number > .kfut-problem { width: calc(100% + 9.5em + 10px); }
 .kfut-number > .kfut-problem:empty { display: none; }
 .kfut-number.kfut-wrong input { border: 2px solid var(--kfut-bad); }
 
@@ -85,10 +88,7 @@ TICKET_CSS = """<style>
 .kfut-level > .kfut-share { position: absolute; inset: 1px 0 1px auto; opacity: .16; background: var(--kfut-bad); }
 .kfut-level[data-side=bid] > .kfut-share { background: var(--kfut-good); }
 .kfut-level > :not(.kfut-share) { position: relative; }
-@container (max-width: 460px) {
-  .kfut-number { grid-template-columns: minmax(0, 1fr); }
-  .kfut-number > label { text-align: left; }
-  .kfut-number > :is(.kfut-chips, .kfut-problem) { grid-column: 1; }
-  .kfut-form > :is(.kfut-actions, .kfut-fields:has(.widget-checkbox)), .kfut-facts { padding-left: 0; }
+@container (max-width: 350px) {
+  .kfut-fields > .kfut-number > .kfut-problem { width: auto; }
 }
 </style>"""

@@ -105,7 +105,7 @@ class OrderTicket(Root):
         self._lifetime = lifetime
         # Callbacks may run on any thread; this lock guards the attributes that follow.
         self._lock = threading.RLock()
-        self._edition = 0
+        self._edition = self._sent = 0
         self._permit: Permit[Order] | None = None
         self._facts: Market | None = None
         self._quotes = 0
@@ -276,7 +276,7 @@ class OrderTicket(Root):
         self.form.show_quote(quote)
         self.market.show(quote, self.form.tick, mine, str(self._quotes))
         self.form.search.show_facts(quote.ticker, update.time)
-        if not self.form.is_blank() and self._permit is None:
+        if not self.form.is_blank() and self._permit is None and self._edition != self._sent:
             self._schedule(0.0)
 
     # ---- the preview beside the fields -------------------------------------------------------------------------
@@ -408,6 +408,8 @@ class OrderTicket(Root):
                 _show(self.refusal, render.message("note", "Click refused", past))
                 return
             _show(self.refusal, "")
+            # What the fields say is no order to come until somebody changes it: what became of it has the place.
+            self._sent = self._edition
             tell, settle = self._outcomes.begin(render.message("note", f"Sending: {render.summary(seen.order)}"))
         self._submit("send", "Sending", tell, self._send_order, tell, settle, seen, exits)
 
@@ -437,7 +439,7 @@ class OrderTicket(Root):
         if sent.look():
             settle()
         else:
-            follow = ("Following the order", tell, self._follow, sent, tell, settle)
+            follow = ("send", "Following the order", tell, self._follow, sent, tell, settle)
             threading.Thread(target=self._run, args=follow, name="kfut-follow", daemon=True).start()
 
     def _follow(self, sent: Sent, tell: Tell, settle: Callable[[], None]) -> None:
@@ -462,23 +464,25 @@ class OrderTicket(Root):
             self._permit = None
             self._turn_send_off()
 
-    def _show_problem(self, refused: OrderRefused, tell: Tell, title: str) -> None:
-        self.form.complain(refused)
-        tell(render.message("bad", title, str(refused)))
+    def _show_problem(self, refused: OrderRefused, tell: Tell, title: str, *, lasting: bool = False) -> None:
+        """Show a refusal beside its field; in words of its own where it stays when the field is changed."""
+        label = self.form.complain(refused)
+        beside = label and not lasting
+        tell(render.message("bad", title, f"The reason stands beside “{label}”." if beside else str(refused)))
 
     # ---- work on the ticket's own threads -----------------------------------------------------------------------
 
     def _submit(self, lane: Lane, doing: str, tell: Tell, work: Callable[..., None], *args: object) -> None:
         try:
-            self._work.begin(lane, self._run, doing, tell, work, *args)
+            self._work.begin(lane, self._run, lane, doing, tell, work, *args)
         except RuntimeError as error:
             tell(render.failure(error, doing))
 
-    def _run(self, doing: str, tell: Tell, work: Callable[..., None], *args: object) -> None:
+    def _run(self, lane: Lane, doing: str, tell: Tell, work: Callable[..., None], *args: object) -> None:
         try:
             work(*args)
         except OrderRefused as refused:
-            self._show_problem(refused, tell, f"{doing} was refused")
+            self._show_problem(refused, tell, f"{doing} was refused", lasting=lane == "send")
             if refused.rule in _USERS_LIMITS:
                 self.arming.disarm("a limit of yours would be exceeded")
         except Exception as error:

@@ -14,9 +14,10 @@ from . import orders
 from .desk import Desk
 from .errors import ArgumentError, ConfigurationError, ReadOnlyError
 from .facts import read_market
-from .guards.bracket import Bracket, Brackets, Role, exits_of
+from .guards.bracket import Bracket, Role, check_entry, exits_of, frame_of
 from .guards.dead_man import DeadManSwitch
 from .guards.kill import KillReport, kill
+from .guards.watch import Brackets
 from .journal import Intent, Journal, Outcome
 from .limits import NOTHING_SPENT, Limits, Spent
 from .orders import Cancel, CancelResult, Edit, EditResult, Market, Order, OrderResult, Preview
@@ -280,9 +281,10 @@ class OrderCalls:
         Parameters
         ----------
         entry
-            The order that opens the position, or its preview.
+            The order that opens a position or adds to one, or its preview; not one against a position. It gets a
+            client id of the bracket's.
         take_profit, stop
-            Trigger prices, or orders; at least one of them.
+            Trigger prices, or orders that wait (a limit order, a trailing stop); at least one of them.
         stop_signal
             Price that triggers the exits: ``mark``, ``index`` or ``last``.
 
@@ -315,12 +317,19 @@ class OrderCalls:
         OrderRefused
             If they break a rule.
         """
+        check_entry(entry)
         exits = exits_of(entry.order, take_profit, stop, stop_signal=stop_signal, reference=entry.mark_price)
         return {role: orders.check(order, self._rules.instrument(order.symbol)) for role, order in exits.items()}
 
-    def brackets(self) -> list[Bracket]:
-        """Brackets of this client, and those of former kernels that nobody watches."""
-        return self._brackets.all()
+    def brackets(self) -> pd.DataFrame:
+        """Brackets of this client, as this kernel saw them last, and those of former kernels that nobody watches.
+
+        The table is explained by ``kfut.describe("brackets")``. `bracket` and `watch_brackets` return the brackets
+        themselves.
+        """
+        frame = frame_of(self._brackets.all())
+        frame.attrs["env"] = self.env
+        return frame
 
     def watch_brackets(self) -> list[Bracket]:
         """Take up the brackets that a former kernel has left; those that are watched from now on.
@@ -333,20 +342,30 @@ class OrderCalls:
         self._require_trading("watch brackets")
         return self._brackets.take_up()
 
-    def cancel_bracket(self, bracket: Bracket, *, flatten: bool = False) -> OrderResult | None:
+    def cancel_bracket(self, bracket: Bracket | str, *, flatten: bool = False) -> OrderResult | None:
         """Cancel what is open of a bracket and watch it no more.
 
         Parameters
         ----------
         bracket
-            One of `brackets`.
+            The bracket, or its id in `brackets`.
         flatten
             Whether what it has opened is closed, by a market order that may only reduce the position.
 
         Returns
         -------
         OrderResult or None
-            What became of that order; None where nothing was to be closed.
+            What became of that order; None where nothing was to be closed. A bracket that it did not close completely
+            stays as it was, but for the exits.
+
+        Raises
+        ------
+        ReadOnlyError
+            If the client was opened without ``trading=True``.
+        ArgumentError
+            If there is no such bracket, or it is over and what it left is to be closed.
+        VenueError
+            If not all of its orders are known to be cancelled; try again.
         """
         self._require_trading("cancel a bracket")
         return self._brackets.cancel(bracket, flatten=flatten)

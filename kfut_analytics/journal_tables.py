@@ -1,4 +1,4 @@
-"""The tables of the order journal."""
+"""The tables of the order journal, and of the brackets that it keeps."""
 
 from __future__ import annotations
 
@@ -47,4 +47,24 @@ detail | str | | more about it |
 """),
 )
 
-TABLES = (JOURNAL, JOURNAL_STEPS)
+BRACKETS = Table(
+    "brackets",
+    columns_of("""
+bracket_id | str | | the bracket's id; the client ids of its orders begin with it |
+time | time | UTC | when the entry was sent |
+symbol | str | | contract |
+side | str | | buy or sell, of the entry |
+size | float | contracts | size of the entry |
+entry_price | float | quote currency | trigger or limit price of the entry; missing for a market order |
+take_profit | float | quote currency | trigger or limit price of the take-profit |
+stop | float | quote currency | trigger price of the stop; missing for one that trails |
+state | str | | unknown, entering, protected, unprotected, done or cancelled |
+filled_size | float | contracts | filled of the entry; missing while the state is unknown |
+closed_size | float | contracts | closed by the exits; missing while the state is unknown |
+watched | bool | | whether this kernel watches it |
+trouble | str | | what a person must know; empty if nothing |
+"""),
+    index="bracket_id",
+)
+
+TABLES = (JOURNAL, JOURNAL_STEPS, BRACKETS)

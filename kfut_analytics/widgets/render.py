@@ -151,6 +151,7 @@ def _with_exits(exits: Mapping[str, str]) -> str:
 
 
 _EXITS: dict[str, tuple[Tone, str]] = {
+    "unknown": ("note", "This kernel has not looked at it yet."),
     "entering": ("note", "The entry has filled nothing yet; exits are placed as it fills."),
     "protected": ("good", "They stand for what the entry has filled, and may only reduce the position."),
     "unprotected": ("bad", "There is a position without its stop."),

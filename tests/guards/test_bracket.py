@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -106,15 +107,16 @@ def test_a_bracket_of_a_former_kernel_is_taken_up(stage: Any) -> None:
     bracket = opened(stage)
     stage.client._brackets.leave("the kernel has ended")
     stage.client.__dict__.pop("_brackets")
-    (known,) = stage.client.brackets()
-    assert "NOT WATCHED" in repr(known)
+    known = stage.client.brackets().loc[bracket.bracket_id]
+    assert (known["state"], known["watched"], known["size"], known["stop"]) == ("unknown", False, 0.5, 78_000)
+    assert math.isnan(known["filled_size"])
     (taken,) = stage.client.watch_brackets()
     assert (taken.bracket_id, taken.filled, taken.state) == (bracket.bracket_id, 0.5, "protected")
     assert resting(stage) == {"take_profit": 0.5, "stop": 0.5}
     move(stage, 77_500)
     assert look(stage, taken).state == "done"
     assert resting(stage) == {}
-    assert stage.client.brackets() == [taken]
+    assert stage.client.brackets()["state"].to_dict() == {bracket.bracket_id: "done"}
 
 
 @pytest.mark.parametrize(
@@ -172,8 +174,8 @@ def test_an_interrupted_entry_is_watched(stage: Any, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(desk, "place", interrupted)
     with pytest.raises(KeyboardInterrupt):
         opened(stage)
-    (bracket,) = stage.client.brackets()
-    assert (bracket.watched, bracket.state) == (True, "protected")
+    (bracket,) = stage.client.brackets().to_dict("records")
+    assert (bracket["watched"], bracket["state"], bracket["filled_size"]) == (True, "protected", 0.5)
     assert resting(stage) == {"take_profit": 0.5, "stop": 0.5}
 
 
@@ -184,4 +186,4 @@ def test_after_the_kill_switch_a_bracket_can_be_taken_up_again(stage: Any) -> No
     stage.client.unlock()
     (taken,) = stage.client.watch_brackets()
     assert (taken.state, taken.watched) == ("unprotected", True)
-    assert stage.client.brackets() == [taken]
+    assert list(stage.client.brackets().index) == [taken.bracket_id]

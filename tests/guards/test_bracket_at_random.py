@@ -102,4 +102,4 @@ def test_an_unprotected_position_can_be_closed(stage: Any) -> None:
 def test_an_entry_that_is_refused_leaves_nothing(stage: Any) -> None:
     with pytest.raises(errors.OrderRefused):
         stage.client.bracket(kfut.Order(SYMBOL, "buy", "5000"), stop=78_000)
-    assert stage.client.brackets() == []
+    assert stage.client.brackets().empty

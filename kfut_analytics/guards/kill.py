@@ -5,12 +5,12 @@ from __future__ import annotations
 import html
 import logging
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pandas as pd
 
 from ..desk import Desk
-from ..errors import KfutError
 from ..orders import Cancel, CancelResult, Order, OrderResult
 from ..venue import Venue
 
@@ -100,10 +100,10 @@ def kill(desk: Desk, venue: Venue, *, flatten: bool) -> KillReport:
     problems: list[str] = []
     cancelled: list[str] = []
     closed: list[tuple[str, OrderResult]] = []
+    # Whatever fails, of whatever kind, the rest is done.
     try:
-        result = desk.cancel_all(None)
-        cancelled += result.order_ids
-    except KfutError as error:
+        cancelled += desk.cancel_all(None).order_ids
+    except Exception as error:
         problems.append(f"cancelling all orders failed: {error}")
     left = _read(venue.open_orders, "open orders", problems)
     if left is not None and len(left):
@@ -119,7 +119,7 @@ def kill(desk: Desk, venue: Venue, *, flatten: bool) -> KillReport:
             )
             try:
                 closed.append((str(symbol), desk.place(order)))
-            except Exception as error:  # whatever it is, the other positions are closed
+            except Exception as error:
                 problems.append(f"{symbol} could not be closed: {error}")
         positions = _read(venue.positions, "positions", problems)
         if positions is not None and len(positions):
@@ -137,7 +137,7 @@ def _cancel_one_by_one(desk: Desk, left: pd.DataFrame, problems: list[str]) -> l
     for order_id in map(str, left.index):
         try:
             result: CancelResult = desk.cancel(Cancel(order_id))
-        except KfutError as error:
+        except Exception as error:
             problems.append(f"order {order_id} could not be cancelled: {error}")
             continue
         if result.status == "cancelled":
@@ -147,10 +147,9 @@ def _cancel_one_by_one(desk: Desk, left: pd.DataFrame, problems: list[str]) -> l
     return done
 
 
-def _read(call: object, what: str, problems: list[str]) -> pd.DataFrame | None:
+def _read(call: Callable[[], pd.DataFrame], what: str, problems: list[str]) -> pd.DataFrame | None:
     try:
-        frame: pd.DataFrame = call()  # type: ignore[operator]
-    except KfutError as error:
+        return call()
+    except Exception as error:
         problems.append(f"the {what} could not be read: {error}")
         return None
-    return frame

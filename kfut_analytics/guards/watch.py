@@ -300,6 +300,8 @@ class Brackets:
             return f"its {_name(role)} could not be sent ({error}); it is tried again"
         if result.status == "rejected":
             self._give_up(bracket, role, f"was rejected ({result.message})")
+        if result.status == "unknown":
+            return f"whether its {_name(role)} has arrived is not known yet"
         return "" if result.status in {"placed", "filled", "partially_filled", "rejected"} else result.message
 
     def _give_up(self, bracket: Bracket, role: Role, why: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from typing import Any
 
 import pytest
@@ -187,3 +188,179 @@ def test_after_the_kill_switch_a_bracket_can_be_taken_up_again(stage: Any) -> No
     (taken,) = stage.client.watch_brackets()
     assert (taken.state, taken.watched) == ("unprotected", True)
     assert list(stage.client.brackets().index) == [taken.bracket_id]
+
+
+def test_the_stop_is_placed_before_the_take_profit(stage: Any) -> None:
+    bracket = opened(stage)
+    sent = stage.client.journal()["cli_ord_id"].tolist()
+    assert sent[-2:] == [bracket.exit_id("stop", 1), bracket.exit_id("take_profit", 1)]
+
+
+def test_a_take_profit_that_fails_does_not_keep_the_stop_from_its_place(stage: Any) -> None:
+    entry = kfut.Order(SYMBOL, "buy", "0.5", limit_price=79_000)
+    bracket = stage.client.bracket(entry, take_profit=79_500, stop=78_000)
+    move(stage, 78_900)
+    move(stage, 79_600)  # past the take-profit before anybody looks
+    look(stage, bracket)
+    assert resting(stage) == {"stop": 0.5}
+    assert bracket.state == "protected"
+    assert "its take-profit was refused here" in bracket.trouble
+
+
+def test_an_exit_that_has_closed_everything_ends_the_entry_too(stage: Any) -> None:
+    stage.market.depth = 8_000.0
+    bracket = stage.client.bracket(
+        kfut.Order(SYMBOL, "buy", "0.5", limit_price=80_002), stop=79_000, take_profit=80_500
+    )
+    assert 0 < bracket.filled < 0.5
+    stage.market.depth = 1e9
+    move(stage, 80_600)  # away from the entry, whose rest would have no take-profit any more
+    look(stage, bracket)
+    assert (bracket.state, bracket.closed, resting(stage)) == ("done", bracket.filled, {})
+
+
+@pytest.mark.parametrize("held", [-0.1, -5.0])
+def test_an_entry_against_a_position_is_refused(held: float, stage: Any) -> None:
+    stage.trade(SYMBOL, held)
+    with pytest.raises(errors.OrderRefused, match="close the position before, or send the order without") as caught:
+        opened(stage)
+    assert (caught.value.field, caught.value.value, caught.value.rule) == ("side", "buy", "bracket_entry")
+    assert stage.client.brackets().empty
+    assert stage.account.positions[SYMBOL].size == held
+
+
+def test_an_entry_that_adds_to_a_position_has_exits_for_its_own_part(stage: Any) -> None:
+    stage.trade(SYMBOL, 0.3)
+    bracket = opened(stage)
+    assert resting(stage) == {"take_profit": 0.5, "stop": 0.5}
+    move(stage, 77_500)
+    assert look(stage, bracket).state == "done"
+    assert stage.account.positions[SYMBOL].size == pytest.approx(0.3)
+
+
+def test_an_entry_that_may_only_reduce_is_refused(stage: Any) -> None:
+    stage.trade(SYMBOL, -0.5)
+    with pytest.raises(errors.OrderRefused) as caught:
+        stage.client.bracket(kfut.Order(SYMBOL, "buy", "0.5", reduce_only=True), stop=78_000)
+    assert caught.value.field == "reduce_only"
+
+
+@pytest.mark.parametrize(
+    ("role", "exit_"),
+    [("stop", kfut.Order(SYMBOL, "sell", 1, limit_price=78_000)), ("stop", kfut.Order(SYMBOL, "sell", 1)),
+     ("take_profit", kfut.Order(SYMBOL, "sell", 1, order_type="ioc", limit_price=82_000))],
+)  # fmt: skip
+def test_an_exit_that_would_close_at_once_is_refused(role: str, exit_: kfut.Order, stage: Any) -> None:
+    with pytest.raises(errors.OrderRefused, match="would close the position at once") as caught:
+        stage.client.bracket(kfut.Order(SYMBOL, "buy", "0.5"), **{role: exit_})
+    assert caught.value.field == role
+    assert stage.account.fills == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "stop", "fits"),
+    [({"order_type": "stp", "stop_price": 82_000}, 81_000, True),  # below where it fires, above the market of now
+     ({"order_type": "stp", "stop_price": 82_000}, 83_000, False),
+     ({"limit_price": 84_000}, 81_000, False),  # it fills at the market, and the stop would fire at once
+     ({"limit_price": 84_000}, 79_000, True),
+     ({"limit_price": 79_000}, 79_000, False)],
+)  # fmt: skip
+def test_exits_lie_on_their_sides_of_where_the_entry_fills(
+    entry: dict[str, Any], stop: float, fits: bool, stage: Any
+) -> None:
+    preview = stage.client.preview(kfut.Order(SYMBOL, "buy", "0.5", **entry))
+    if fits:
+        assert stage.client.checked_exits(preview, stop=stop)["stop"].stop_price == stop
+    else:
+        with pytest.raises(errors.OrderRefused) as caught:
+            stage.client.checked_exits(preview, stop=stop)
+        assert caught.value.rule == "exit_side"
+
+
+def ended_kernel(stage: Any) -> None:
+    stage.client._brackets.leave("the kernel has ended")
+    stage.client.__dict__.pop("_brackets")
+
+
+@pytest.mark.parametrize("flatten", [False, True])
+def test_a_bracket_that_nobody_watches_is_cancelled_with_its_exits(flatten: bool, stage: Any) -> None:
+    bracket = opened(stage)
+    ended_kernel(stage)
+    result = stage.client.cancel_bracket(bracket.bracket_id, flatten=flatten)
+    assert resting(stage) == {}
+    assert (result is None, SYMBOL in stage.account.positions) == (not flatten, not flatten)
+    assert stage.client.watch_brackets() == []
+    with pytest.raises(errors.ArgumentError, match="there is no bracket"):
+        stage.client.cancel_bracket("of somebody else")
+
+
+def test_what_flattening_leaves_stays_watched_and_is_told(stage: Any) -> None:
+    bracket = opened(stage)
+    stage.market.depth = 800.0  # the exchange's price protection keeps a market order from the rest of the book
+    move(stage, 80_000)
+    result = stage.client.cancel_bracket(bracket, flatten=True)
+    assert 0 < result.filled_size < 0.5
+    assert (bracket.watched, bracket.over) == (True, False)
+    assert look(stage, bracket).state == "unprotected"
+    stage.market.depth = 1e9
+    move(stage, 80_000)
+    assert stage.client.cancel_bracket(bracket, flatten=True).status == "filled"
+    assert (bracket.state, bracket.closed, stage.account.positions) == ("done", pytest.approx(0.5), {})
+
+
+def test_a_bracket_that_is_over_closes_no_position_of_later(stage: Any) -> None:
+    bracket = opened(stage)
+    stage.client.place(kfut.Order(SYMBOL, "sell", "0.5", reduce_only=True))
+    assert look(stage, bracket).over
+    stage.client.place(kfut.Order(SYMBOL, "buy", "0.2"))
+    with pytest.raises(errors.ArgumentError, match="is over"):
+        stage.client.cancel_bracket(bracket, flatten=True)
+    assert stage.account.positions[SYMBOL].size == 0.2
+
+
+def test_two_kernels_with_one_journal_place_every_exit_once(stage: Any) -> None:
+    entry = kfut.Order(SYMBOL, "buy", "0.5", limit_price=79_000)
+    bracket = stage.client.bracket(entry, take_profit=82_000, stop=77_000)
+    stage.client._brackets._stop.set()  # looks are taken here, one by one
+    keys = {"api_key": stage.server.api_key, "api_secret": stage.server.api_secret}
+    with kfut.connect("paper", trading=True, base_url=stage.server.base_url, **keys) as other:
+        (same,) = other.watch_brackets()
+        other._brackets._stop.set()
+        move(stage, 78_800)
+        barrier = threading.Barrier(2)
+
+        def look_together(client: kfut.Client, one: Bracket) -> None:
+            barrier.wait(5)
+            client._brackets._look_at(one)
+
+        both = [threading.Thread(target=look_together, args=pair) for pair in ((stage.client, bracket), (other, same))]
+        for thread in both:
+            thread.start()
+        for thread in both:
+            thread.join()
+        assert resting(stage) == {"take_profit": 0.5, "stop": 0.5}
+        look(stage, bracket)
+        other._brackets._look_at(same)
+        assert (bracket.state, same.state) == ("protected", "protected")
+        assert resting(stage) == {"take_profit": 0.5, "stop": 0.5}
+        stage.client.cancel_bracket(bracket)
+        other._brackets._look_at(same)
+        assert (same.over, same.watched, same.trouble) == (True, False, "cancelled by hand")
+
+
+def test_a_kill_switch_used_during_a_look_lets_no_exit_out(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    bracket = stage.client.bracket(
+        kfut.Order(SYMBOL, "buy", "0.5", limit_price=79_000), take_profit=82_000, stop=77_000
+    )
+    move(stage, 78_800)
+    positions = stage.client._venue.positions
+
+    def meanwhile(*quotes: Any) -> Any:
+        monkeypatch.setattr(stage.client._venue, "positions", positions)
+        stage.client.kill()
+        return positions(*quotes)
+
+    monkeypatch.setattr(stage.client._venue, "positions", meanwhile)
+    look(stage, bracket)
+    assert resting(stage) == {}
+    assert "the kill switch was used" in bracket.trouble

@@ -219,6 +219,65 @@ def test_kill_goes_on_when_a_part_fails(stage: Any, order: kfut.OrderResult) -> 
     assert order.order_id in report.cancelled
 
 
+def test_kill_goes_on_after_any_exception(stage: Any, order: kfut.OrderResult, monkeypatch: pytest.MonkeyPatch) -> None:
+    second = stage.client.place(kfut.Order(SYMBOL, "buy", "0.1", limit_price=78_000))
+    stage.account.transfer(stage.exchange.now, "fi_xbtusd", "xbt", 1.0)
+    stage.client.place(kfut.Order("PI_XBTUSD", "buy", 1000))
+    stage.client.place(kfut.Order(SYMBOL, "sell", "0.2"))
+    desk = stage.client._desk
+    cancel, place = desk.cancel, desk.place
+
+    def broken(what: str, works: Any) -> Any:
+        def call(stated: Any) -> Any:
+            if what in (getattr(stated, "order_id", None), getattr(stated, "symbol", None), "all"):
+                raise RuntimeError(f"broken: {what}")
+            return works(stated)
+
+        return call
+
+    monkeypatch.setattr(desk, "cancel_all", broken("all", None))
+    monkeypatch.setattr(desk, "cancel", broken(order.order_id, cancel))
+    monkeypatch.setattr(desk, "place", broken("PI_XBTUSD", place))
+    report = stage.client.kill(flatten=True)
+    assert list(stage.account.orders) == [order.order_id]
+    assert second.order_id in report.cancelled
+    assert list(stage.account.positions) == ["PI_XBTUSD"]
+    assert not report.calm
+    told = " ".join(report.problems)
+    assert all(words in told for words in ("broken: all", f"broken: {order.order_id}", "broken: PI_XBTUSD", "is left"))
+
+
+def test_kill_closes_what_it_can_when_the_orders_cannot_be_read(
+    stage: Any, order: kfut.OrderResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.client.place(kfut.Order(SYMBOL, "buy", "0.2"))
+
+    def broken() -> None:
+        raise ValueError("a list that nobody understands")
+
+    monkeypatch.setattr(stage.client._venue, "open_orders", broken)
+    report = stage.client.kill(flatten=True)
+    assert (stage.account.orders, report.open_orders, report.calm) == ({}, None, False)
+    assert "Orders still open unknown" in repr(report)
+
+
+def test_kill_flattens_a_position_with_isolated_margin(stage: Any) -> None:
+    stage.isolate(SYMBOL, 5)
+    stage.client.place(kfut.Order(SYMBOL, "buy", "0.2"))
+    stage.client.place(kfut.Order("PF_ETHUSD", "sell", "1"))
+    report = stage.client.kill(flatten=True)
+    assert (stage.account.positions, report.calm) == ({}, True)
+
+
+def test_kill_flattens_more_than_the_limits_allow_an_order(stage: Any) -> None:
+    stage.trade(SYMBOL, 1.0)
+    keys = {"api_key": stage.server.api_key, "api_secret": stage.server.api_secret}
+    limits = kfut.Limits(order_notional=100, session_notional=100, daily_notional=100, price_deviation=0.0001)
+    with kfut.connect("paper", trading=True, base_url=stage.server.base_url, limits=limits, **keys) as client:
+        assert client.kill(flatten=True).calm
+    assert stage.account.positions == {}
+
+
 def test_a_renewal_under_way_does_not_overtake_the_end(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     switch = stage.client.dead_man_switch(timeout=60).arm()
     renewed, held, go = switch._renewed, threading.Event(), threading.Event()

@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 from ..client import Client
-from ..guards.bracket import Bracket
 from . import figures
 from .feed import Snapshot
 from .panel import Panel
@@ -37,6 +36,7 @@ _KINDS = {
 _UNRESOLVED = {"open", "unknown"}
 
 _BRACKETS: dict[str, tuple[str, Tone]] = {
+    "unknown": ("?", "note"),
     "entering": ("●", "note"),
     "protected": ("✓", "good"),
     "unprotected": ("✗", "bad"),
@@ -87,15 +87,15 @@ class JournalPanel(Panel):
         waiting = [entry for entry in entries if entry["status"] in _UNRESOLVED]
         others = [entry for entry in entries if entry["status"] not in _UNRESOLVED]
         shown = waiting + others[: max(0, self._rows - len(waiting))]
-        brackets = {bracket.bracket_id: bracket for bracket in self.client.brackets()}
+        brackets: dict[Any, dict[Any, Any]] = self.client.brackets().to_dict("index")
         self.table.show(self._row(entry, brackets.get(str(entry["cli_ord_id"])), snapshot) for entry in shown)
 
-    def _row(self, entry: dict[Any, Any], bracket: Bracket | None, snapshot: Snapshot) -> Row:
+    def _row(self, entry: dict[Any, Any], bracket: dict[Any, Any] | None, snapshot: Snapshot) -> Row:
         status = str(entry["status"])
         words = status.replace("_", " ")
         message = _text(entry["message"])
         if bracket is not None:
-            entry = entry | {"side": bracket.entry.side, "size": float(bracket.entry.contracts)}
+            entry = entry | {"side": bracket["side"], "size": bracket["size"]}
         if status == "open" and bracket is not None:
             state, message = _standing(bracket), _how_far(bracket)
         elif status == "open" and entry["kind"] == "dead_man":
@@ -126,19 +126,25 @@ class JournalPanel(Panel):
         )
 
 
-def _standing(bracket: Bracket) -> Cell:
+def _standing(bracket: dict[Any, Any]) -> Cell:
     """How a bracket stands that the journal has as open, and whether this kernel looks after it."""
-    if not bracket.watched and not bracket.over:
+    over = _is_over(bracket)
+    if not bracket["watched"] and not over:
         return Cell("✗ not watched", "client.watch_brackets() takes it up", "bad")
-    mark, tone = _BRACKETS[bracket.state]
-    return Cell(f"{mark} {bracket.state}", "" if bracket.over else "watched by this kernel", tone)
+    mark, tone = _BRACKETS[bracket["state"]]
+    return Cell(f"{mark} {bracket['state']}", "" if over else "watched by this kernel", tone)
 
 
-def _how_far(bracket: Bracket) -> str:
-    if not bracket.watched and not bracket.over:
-        return bracket.trouble or "What is open of it stays; nobody looks after it."
-    filled, closed = (figures.number(contracts) for contracts in (bracket.filled, bracket.closed))
-    return f"{filled} filled, {closed} closed. {bracket.trouble}".strip()
+def _how_far(bracket: dict[Any, Any]) -> str:
+    trouble = _text(bracket["trouble"])
+    if not bracket["watched"] and not _is_over(bracket):
+        return trouble or "What is open of it stays; nobody looks after it."
+    filled, closed = (figures.number(bracket[name]) for name in ("filled_size", "closed_size"))
+    return f"{filled} filled, {closed} closed. {trouble}".strip()
+
+
+def _is_over(bracket: dict[Any, Any]) -> bool:
+    return bracket["state"] in {"done", "cancelled"}
 
 
 def _text(value: Any) -> str:

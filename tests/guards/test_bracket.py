@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -364,3 +365,35 @@ def test_a_kill_switch_used_during_a_look_lets_no_exit_out(stage: Any, monkeypat
     look(stage, bracket)
     assert resting(stage) == {}
     assert "the kill switch was used" in bracket.trouble
+
+
+def test_the_watch_needs_nobody(stage: Any) -> None:
+    stage.client._brackets._every = 0.02
+    bracket = opened(stage)
+    for price, looked in ((82_500, lambda: bracket.over), (80_000, lambda: not bracket.watched)):
+        move(stage, price)
+        until = time.monotonic() + 10
+        while not looked() and time.monotonic() < until:
+            time.sleep(0.01)
+    assert (bracket.state, resting(stage)) == ("done", {})
+
+
+def test_an_exit_that_is_filled_in_part_follows_the_entry_on(stage: Any) -> None:
+    stage.market.depth = 8_000.0
+    own = kfut.Order(SYMBOL, "sell", 1, limit_price=80_010)
+    entry = kfut.Order(SYMBOL, "buy", "0.5", limit_price=80_002)
+    bracket = stage.client.bracket(entry, take_profit=own, stop=78_000)
+
+    def after(depth: float, price: float) -> tuple[float, float]:
+        stage.market.depth = depth
+        move(stage, price)
+        look(stage, bracket)
+        left = bracket.filled - bracket.closed
+        exits = [order for order in stage.account.orders.values() if order.reduce_only]
+        assert [order.remaining for order in exits] == [pytest.approx(left)] * 2
+        return bracket.filled, bracket.closed
+
+    after(8_000.0, 80_000)
+    filled, closed = after(4_000.0, 80_030)  # the take-profit fills in part
+    assert 0 < closed < filled < 0.5
+    assert after(8_000.0, 80_000) > (filled, closed)

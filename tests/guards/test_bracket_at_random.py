@@ -1,7 +1,8 @@
 """Brackets in random weather: prices that move, answers that get lost, orders cancelled by hand, kernels that end.
 
-Whatever happens, the exits together never close more than the entry has opened; while it is calm the exits stand for
-what is open; and when a bracket is over none of its orders is left. The engine says what happened, not its API.
+Whatever happens, the exits together never close more than the entry has opened, although there is more that they could
+close; while it is calm the exits stand for what is open; and when a bracket is over none of its orders is left. The
+engine says what happened, not its API.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ def test_whatever_happens(seed: int, stage: Stage, monkeypatch: pytest.MonkeyPat
     stage.market.depth = luck.choice([8_000.0, 20_000.0, 1e9])  # thin books fill entries in parts
     side = luck.choice(["buy", "sell"])
     sign = 1 if side == "buy" else -1
+    stage.trade(SYMBOL, sign * luck.choice([0.2, 5.0]))  # somebody else's, which the exits must leave alone
+    others = stage.account.positions[SYMBOL].size
     limit = None if luck.random() < 0.5 else 80_000 + sign * luck.choice([1, 2, -300])
     entry = kfut.Order(SYMBOL, side, "0.5", limit_price=limit)
     bracket = stage.client.bracket(entry, take_profit=80_000 + sign * 1_500, stop=80_000 - sign * 1_200)
@@ -82,12 +85,17 @@ def test_whatever_happens(seed: int, stage: Stage, monkeypatch: pytest.MonkeyPat
         look(stage, bracket)
     opened, closed = of_bracket(stage, bracket, "entry"), of_bracket(stage, bracket, "exits")
     standing = {name: size for name, size in open_of(stage, bracket).items() if not name.endswith("-entry")}
+    held = stage.account.positions[SYMBOL].size if SYMBOL in stage.account.positions else 0.0
+    assert held == pytest.approx(others + sign * (opened - closed))
     if bracket.over:
+        assert "something else" not in bracket.trouble
+        assert opened == pytest.approx(closed)
         assert open_of(stage, bracket) == {}, "an order is left of a bracket that is over"
     else:
         assert all(size == pytest.approx(opened - closed) for size in standing.values())
         stop_stands = any("-stop-" in name for name in standing)
-        assert stop_stands or opened == closed or bracket.state == "unprotected", bracket
+        assert (bracket.filled, bracket.closed) == (pytest.approx(opened), pytest.approx(closed))
+        assert opened == closed or (bracket.state == "protected") == stop_stands, bracket
 
 
 def test_an_unprotected_position_can_be_closed(stage: Any) -> None:

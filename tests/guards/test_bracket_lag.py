@@ -175,3 +175,15 @@ def test_a_look_costs_little_however_much_was_traded(stage: Any) -> None:
     before = tokens("derivatives")
     look(stage, bracket)
     assert before - tokens("derivatives") == 6  # of 500 in ten seconds
+
+
+def test_a_fill_that_is_listed_after_a_younger_one_is_counted(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "SETTLE", 3600.0)
+    bracket = opened(stage)
+    move(stage, 77_500)
+    listed_late = stage.account.fills.pop()
+    stage.exchange.advance(30)
+    stage.trade("PF_ETHUSD", 0.1)
+    assert look(stage, bracket).closed == 0.0
+    stage.account.fills.insert(1, listed_late)
+    assert (look(stage, bracket).closed, bracket.state) == (0.5, "done")

@@ -46,8 +46,9 @@ def _row(picture: Picture, symbol: str, hours: float, left: float) -> dict[str, 
     if ticker is not None and math.isnan(current):
         current = predicted = 0.0  # a dated contract: the exchange gives no rate
     predicted = current if math.isnan(predicted) else predicted
-    now = float(funding_payment(leg.size, current, min(hours, left)))
-    later = float(funding_payment(leg.size, predicted, max(hours - left, 0.0)))
+    # What is added turns the negative zero of a dated contract into zero.
+    now = float(funding_payment(leg.size, current, min(hours, left))) + 0.0
+    later = float(funding_payment(leg.size, predicted, max(hours - left, 0.0))) + 0.0
     relative, relative_later = (
         float(relative_funding_rate(rate, index, inverse=leg.inverse)) for rate in (current, predicted)
     )
@@ -64,5 +65,5 @@ def _row(picture: Picture, symbol: str, hours: float, left: float) -> dict[str, 
         "later": later,
         "expected": now + later,
         "expected_usd": (now + later) * (index if leg.inverse else 1.0),
-        "yearly_rate": -math.copysign(1.0, leg.size) * relative_later * _HOURS_PER_YEAR,
+        "yearly_rate": 0.0 - math.copysign(1.0, leg.size) * relative_later * _HOURS_PER_YEAR,
     }

@@ -108,7 +108,23 @@ class Client(HistoryCalls, OrderCalls):
         return self._venue.account_margin_tiers()
 
     def tickers(self, symbol: str | None = None) -> pd.DataFrame:
-        """Quotes of all contracts, or of one, indexed by symbol; funding rates are absolute, per contract and hour."""
+        """Quotes of all contracts, or of one, indexed by symbol; funding rates are absolute, per contract and hour.
+
+        Parameters
+        ----------
+        symbol
+            One contract; all by default.
+
+        Returns
+        -------
+        DataFrame
+            Table ``tickers``.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such contract; the error names those that are near.
+        """
         if symbol is None:
             return self._stamped(self._venue.tickers())
         return self._stamped(self._for_symbol(symbol, self._venue.tickers))
@@ -118,7 +134,23 @@ class Client(HistoryCalls, OrderCalls):
         return self._venue.indices()
 
     def order_book(self, symbol: str) -> pd.DataFrame:
-        """Order book of a contract: side (bid, ask), price, size, cumulative_size, best first per side."""
+        """Order book of a contract: side (bid, ask), price, size, cumulative_size, best first per side.
+
+        Parameters
+        ----------
+        symbol
+            Contract.
+
+        Returns
+        -------
+        DataFrame
+            Table ``order_book``.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such contract; the error names those that are near.
+        """
         return self._stamped(self._for_symbol(symbol, self._venue.order_book), symbol)
 
     def trades(
@@ -132,6 +164,29 @@ class Client(HistoryCalls, OrderCalls):
         """Public trades of a contract (or several), oldest first; without ``start`` and ``end`` the newest hundred.
 
         ``side`` is the taker's.
+
+        Parameters
+        ----------
+        symbol
+            Contract, or several; several are fetched side by side, and their symbol becomes the first index level.
+        start, end
+            Time span, such as ``"-1h"``.
+        exact
+            Numbers as `Decimal`, just as the exchange wrote them.
+
+        Returns
+        -------
+        DataFrame
+            Table ``trades``.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such contract; the error names those that are near.
+        FetchInterrupted
+            If the kernel was interrupted; ``partial`` has what arrived.
+        VenueError
+            If the exchange fails; ``partial`` has what arrived.
         """
         span = span_of(start, end)
         return self._each_symbol(symbol, lambda one: self._venue.trades(one, *span, exact=exact))
@@ -212,6 +267,16 @@ class Client(HistoryCalls, OrderCalls):
         """Open positions, indexed by symbol, with mark price, notional and unrealised P&L.
 
         Marked at the quotes given, those of `tickers`, or at those of now.
+
+        Parameters
+        ----------
+        tickers
+            Quotes to mark them at, those of `tickers`; by default those of now.
+
+        Returns
+        -------
+        DataFrame
+            Table ``positions``.
         """
         return self._stamped(self._venue.positions(tickers))
 
@@ -254,7 +319,23 @@ class Client(HistoryCalls, OrderCalls):
         return taken
 
     def snapshots(self, path: str | os.PathLike[str] | None = None) -> pd.DataFrame:
-        """What `snapshot` has kept, oldest first (table ``margin_history``)."""
+        """What `snapshot` has kept, oldest first (table ``margin_history``).
+
+        Parameters
+        ----------
+        path
+            The file to read; by default the one that `snapshot` writes to.
+
+        Returns
+        -------
+        DataFrame
+            Table ``margin_history``.
+
+        Raises
+        ------
+        ConfigurationError
+            If the file cannot be read, or it is not known whose it should be.
+        """
         return self._stamped(snapshots.read(path or self._snapshot_store))
 
     @cached_property
@@ -270,6 +351,13 @@ class Client(HistoryCalls, OrderCalls):
 
     def set_leverage(self, symbol: str, max_leverage: float | None) -> None:
         """Isolate a contract with a fixed leverage; None makes it cross-margined again.
+
+        Parameters
+        ----------
+        symbol
+            Contract.
+        max_leverage
+            From 1 on; None for cross margin.
 
         Raises
         ------
@@ -287,6 +375,13 @@ class Client(HistoryCalls, OrderCalls):
 
     def set_pnl_currency(self, symbol: str, currency: str) -> None:
         """Choose the currency that a contract's profits are paid in; losses are always in USD.
+
+        Parameters
+        ----------
+        symbol
+            Contract.
+        currency
+            Such as ``BTC``.
 
         Raises
         ------

@@ -191,6 +191,25 @@ class HistoryCalls:
         """Fills, newest first, indexed by fill id; without ``start`` the newest hundred.
 
         Fills carry no fees; the account log and `executions` do. ``exact`` gives numbers as `Decimal`.
+
+        Parameters
+        ----------
+        start, end
+            Time span, such as ``"-30d"`` or a date.
+        exact
+            Numbers as `Decimal`, just as the exchange wrote them.
+
+        Returns
+        -------
+        DataFrame
+            Table ``fills``.
+
+        Raises
+        ------
+        FetchInterrupted
+            If the kernel was interrupted; ``partial`` has what arrived.
+        VenueError
+            If the exchange fails; ``partial`` has what arrived.
         """
         span = span_of(start, end)
 
@@ -208,6 +227,25 @@ class HistoryCalls:
 
         The only complete record of fees, funding and realised P&L: pass it to ``kfut.pnl``. ``exact`` gives numbers
         as `Decimal`.
+
+        Parameters
+        ----------
+        start, end
+            Time span, such as ``"-90d"`` or a date.
+        exact
+            Numbers as `Decimal`, just as the exchange wrote them.
+
+        Returns
+        -------
+        DataFrame
+            Table ``account_log``.
+
+        Raises
+        ------
+        FetchInterrupted
+            If the kernel was interrupted; ``partial`` has what arrived.
+        VenueError
+            If the exchange fails; ``partial`` has what arrived.
         """
 
         def fetch(first: pd.Timestamp | None, last: pd.Timestamp | None) -> pd.DataFrame:
@@ -223,7 +261,29 @@ class HistoryCalls:
         symbol: str | None = None,
         exact: bool = False,
     ) -> pd.DataFrame:
-        """Own executions with the fees charged, oldest first, indexed by execution id (the fill id)."""
+        """Own executions with the fees charged, oldest first, indexed by execution id (the fill id).
+
+        Parameters
+        ----------
+        start, end
+            Time span, such as ``"-30d"`` or a date; without a start from the first event.
+        symbol
+            Only those of one contract.
+        exact
+            Numbers as `Decimal`, just as the exchange wrote them.
+
+        Returns
+        -------
+        DataFrame
+            Table ``executions``.
+
+        Raises
+        ------
+        FetchInterrupted
+            If the kernel was interrupted; ``partial`` has what arrived.
+        VenueError
+            If the exchange fails; ``partial`` has what arrived.
+        """
         return self._events("executions", symbol, start, end, exact=exact)
 
     def order_history(
@@ -234,7 +294,18 @@ class HistoryCalls:
         symbol: str | None = None,
         exact: bool = False,
     ) -> pd.DataFrame:
-        """What happened to one's orders, oldest first, one row per event."""
+        """What happened to one's orders, oldest first, one row per event.
+
+        Parameters
+        ----------
+        start, end, symbol, exact
+            As for `executions`, which raises the same.
+
+        Returns
+        -------
+        DataFrame
+            Table ``order_history``.
+        """
         return self._events("order_history", symbol, start, end, exact=exact)
 
     def trigger_history(
@@ -245,7 +316,18 @@ class HistoryCalls:
         symbol: str | None = None,
         exact: bool = False,
     ) -> pd.DataFrame:
-        """What happened to one's trigger orders, oldest first, one row per event."""
+        """What happened to one's trigger orders, oldest first, one row per event.
+
+        Parameters
+        ----------
+        start, end, symbol, exact
+            As for `executions`, which raises the same.
+
+        Returns
+        -------
+        DataFrame
+            Table ``trigger_history``.
+        """
         return self._events("trigger_history", symbol, start, end, exact=exact)
 
     def position_history(
@@ -256,7 +338,18 @@ class HistoryCalls:
         symbol: str | None = None,
         exact: bool = False,
     ) -> pd.DataFrame:
-        """Changes of one's positions with realised P&L, fee and funding, oldest first, one row per event."""
+        """Changes of one's positions with realised P&L, fee and funding, oldest first, one row per event.
+
+        Parameters
+        ----------
+        start, end, symbol, exact
+            As for `executions`, which raises the same.
+
+        Returns
+        -------
+        DataFrame
+            Table ``position_history``.
+        """
         return self._events("position_history", symbol, start, end, exact=exact)
 
     def _events(
@@ -295,6 +388,20 @@ class HistoryCalls:
             ``trade``, ``mark`` or ``spot`` prices.
         exact
             Numbers as `Decimal`, just as the exchange wrote them.
+
+        Returns
+        -------
+        DataFrame
+            Table ``candles``.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such contract; the error names those that are near.
+        FetchInterrupted
+            If the kernel was interrupted; ``partial`` has what arrived.
+        VenueError
+            If the exchange fails; ``partial`` has what arrived.
         """
         settings.one_of("resolution", resolution, RESOLUTIONS)
         settings.one_of("tick_type", tick_type, TICK_TYPES)
@@ -325,6 +432,29 @@ class HistoryCalls:
 
         ``funding_rate`` is absolute (currency per contract and hour), ``relative_funding_rate`` a fraction per hour;
         longs pay when positive.
+
+        Parameters
+        ----------
+        symbol
+            Contract, or several; several are fetched side by side, and their symbol becomes the first index level.
+        start, end
+            Time span, such as ``"-30d"``; without a start from the first rate.
+        exact
+            Numbers as `Decimal`, just as the exchange wrote them.
+
+        Returns
+        -------
+        DataFrame
+            Table ``funding_rates``.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such contract; the error names those that are near.
+        FetchInterrupted
+            If the kernel was interrupted; ``partial`` has what arrived.
+        VenueError
+            If the exchange fails; ``partial`` has what arrived.
         """
         span = span_of(start, end)
 

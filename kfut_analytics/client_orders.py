@@ -92,6 +92,16 @@ class OrderCalls:
     def facts(self, symbol: str) -> Market:
         """What an order in a contract is judged by, read now: for several previews without reading it again.
 
+        Parameters
+        ----------
+        symbol
+            Contract.
+
+        Returns
+        -------
+        Market
+            Its rules, quote and book, the account, positions and orders, and the time of them.
+
         Raises
         ------
         NotFoundError
@@ -155,6 +165,11 @@ class OrderCalls:
         limit_price, stop_price, trailing_deviation, trailing_unit
             What else becomes different.
 
+        Returns
+        -------
+        EditResult
+            A refusal by the exchange is a result with status ``rejected``, not an exception.
+
         Raises
         ------
         ReadOnlyError
@@ -184,6 +199,16 @@ class OrderCalls:
     def cancel(self, order_id: str | OrderResult | None = None, *, cli_ord_id: str | None = None) -> CancelResult:
         """Cancel one order by the exchange's id, your own, or the result of placing it.
 
+        Parameters
+        ----------
+        order_id, cli_ord_id
+            The exchange's id or the result of placing it, or your own id.
+
+        Returns
+        -------
+        CancelResult
+            What became of it; an order that had ended before is no error.
+
         Raises
         ------
         ReadOnlyError
@@ -201,6 +226,16 @@ class OrderCalls:
         This call knows no deadline: after a lost answer the open orders are looked at, and a status ``unknown`` says
         which of them are still open.
 
+        Parameters
+        ----------
+        symbol
+            One contract; all by default.
+
+        Returns
+        -------
+        CancelResult
+            What became of it, with the ids of what was cancelled.
+
         Raises
         ------
         ReadOnlyError
@@ -216,6 +251,11 @@ class OrderCalls:
 
         The exchange carries them out one by one: some may succeed where others do not. Each has its own entry in the
         journal and its own result; they are checked one by one, too, as if the others were not there.
+
+        Parameters
+        ----------
+        instructions
+            `Order` or its `Preview`, `Edit` and `Cancel`, in any order.
 
         Returns
         -------
@@ -248,6 +288,16 @@ class OrderCalls:
         and keeps it waiting while this kernel lives. The exchange has one such switch per account: whoever arms it
         while another client has it armed is told so, but not the other one. As long as one of the two lives nothing is
         cancelled for the other, and either disarms it for both.
+
+        Parameters
+        ----------
+        timeout
+            Whole seconds of silence after which the exchange cancels, from 10 to 3600.
+
+        Returns
+        -------
+        DeadManSwitch
+            Disarmed, unless it was armed before.
 
         Raises
         ------
@@ -288,6 +338,11 @@ class OrderCalls:
         stop_signal
             Price that triggers the exits: ``mark``, ``index`` or ``last``.
 
+        Returns
+        -------
+        Bracket
+            It says whether its position is protected, and goes on to do so.
+
         Raises
         ------
         ReadOnlyError
@@ -311,6 +366,18 @@ class OrderCalls:
         stop_signal: str = "mark",
     ) -> dict[Role, Order]:
         """The exits that `bracket` would place for an entry; nothing is sent.
+
+        Parameters
+        ----------
+        entry
+            The preview of the order that opens the position.
+        take_profit, stop, stop_signal
+            As for `bracket`.
+
+        Returns
+        -------
+        dict
+            Orders by their role, ``take_profit`` and ``stop``.
 
         Raises
         ------
@@ -385,6 +452,11 @@ class OrderCalls:
         flatten
             Whether positions are closed, by market orders that may only reduce them.
 
+        Returns
+        -------
+        KillReport
+            What was cancelled and closed, and what is left.
+
         Raises
         ------
         ReadOnlyError
@@ -417,6 +489,16 @@ class OrderCalls:
     def outcome(self, order: OrderResult | str) -> OrderResult | None:
         """What the journal knows of an order that was sent, by its result or client id; None while it is not known.
 
+        Parameters
+        ----------
+        order
+            The result of placing it, or its client id.
+
+        Returns
+        -------
+        OrderResult or None
+            What became of it.
+
         Raises
         ------
         ArgumentError
@@ -429,6 +511,21 @@ class OrderCalls:
         """Status of orders that are open or were closed within the last few seconds, by either kind of id.
 
         The exchange asks for a key with full permission here, although nothing is changed.
+
+        Parameters
+        ----------
+        order_ids, cli_ord_ids
+            The exchange's ids, and your own.
+
+        Returns
+        -------
+        DataFrame
+            Table ``order_status``; an order that ended earlier is not in it.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no id.
         """
         if not order_ids and not cli_ord_ids:
             raise ArgumentError("order_status() needs at least one id: give order_ids or cli_ord_ids")
@@ -439,6 +536,21 @@ class OrderCalls:
 
         A status ``open`` means that it is not known yet; see `resolve`. The table is explained by
         ``kfut.describe("journal")``.
+
+        Parameters
+        ----------
+        start, end
+            Time span in which it was written down, such as ``"-1d"``; by default everything.
+
+        Returns
+        -------
+        DataFrame
+            Table ``journal``.
+
+        Raises
+        ------
+        ConfigurationError
+            If the journal cannot be read.
         """
         now = utc_now()
         first = None if start is None else parse_time(start, name="start", now=now)
@@ -448,7 +560,18 @@ class OrderCalls:
         return frame
 
     def journal_steps(self, cli_ord_id: str | None = None) -> pd.DataFrame:
-        """Everything that happened to what was sent, or to one order, step by step in time."""
+        """Everything that happened to what was sent, or to one order, step by step in time.
+
+        Parameters
+        ----------
+        cli_ord_id
+            One order; by default all that was sent.
+
+        Returns
+        -------
+        DataFrame
+            Table ``journal_steps``.
+        """
         return self._desk.journal.steps(cli_ord_id)
 
     def resolve(self) -> pd.DataFrame:

@@ -335,7 +335,18 @@ class Equity:
         return self._periods("1d", tz)
 
     def monthly(self, tz: str = "UTC") -> pd.DataFrame:
-        """The account month by month, as `daily`."""
+        """The account month by month, as `daily`.
+
+        Parameters
+        ----------
+        tz
+            Time zone of the months.
+
+        Returns
+        -------
+        DataFrame
+            Table ``equity_periods``.
+        """
         return self._periods("1mo", tz)
 
     def _periods(self, period: str, tz: str) -> pd.DataFrame:

@@ -264,6 +264,11 @@ class PnL:
         Only the time that both cover is compared. Events are found by execution id; funding, and everything in a log
         without such ids, by contract and minute.
 
+        Parameters
+        ----------
+        position_history
+            The frame of ``client.position_history()``.
+
         Returns
         -------
         DataFrame
@@ -275,6 +280,11 @@ class PnL:
 
     def check_fills(self, fills: pd.DataFrame) -> pd.DataFrame:
         """Compare the log with ``client.fills()`` or ``client.executions()``; settlements are no fills.
+
+        Parameters
+        ----------
+        fills
+            The frame of either.
 
         Returns
         -------
@@ -408,6 +418,11 @@ class PnL:
 
     def cash_flows(self, tz: str = "UTC") -> pd.DataFrame:
         """External flows per day: transfers between own wallets cancel out.
+
+        Parameters
+        ----------
+        tz
+            Time zone of the days.
 
         Returns
         -------

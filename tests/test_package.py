@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import subprocess
 import sys
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -73,6 +75,28 @@ def test_every_public_name_says_what_it_is_for(name: str) -> None:
         }
         first = {part: (inspect.getdoc(value) or "").split("\n\n")[0] for part, value in public.items()}
         assert [part for part, sentence in first.items() if not sentence.endswith((".", ":"))] == []
+
+
+def methods() -> dict[str, Callable[..., object]]:
+    """Public functions, and public methods of public classes; what widgets inherit is for who builds a panel."""
+    found: dict[str, Callable[..., object]] = {}
+    for name in sorted(PUBLIC):
+        thing = getattr(kfut, name)
+        if inspect.isfunction(thing):
+            found[name] = thing
+        elif inspect.isclass(thing) and not thing.__module__.startswith("kfut_analytics.widgets"):
+            parts = {part: inspect.unwrap(getattr(thing, part)) for part in dir(thing) if not part.startswith("_")}
+            found |= {f"{name}.{part}": value for part, value in parts.items() if callable(value)}
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(methods()))
+def test_every_parameter_is_explained_and_no_other(name: str) -> None:
+    function = methods()[name]
+    _, _, section = (inspect.getdoc(function) or "").partition("Parameters\n----------\n")
+    heads = re.findall(r"^(\S.*)\n    ", section.split("\n\n")[0], flags=re.MULTILINE)
+    explained = [word.strip().lstrip("*") for head in heads for word in head.split(",")]
+    assert explained == [parameter for parameter in inspect.signature(function).parameters if parameter != "self"]
 
 
 def test_help_is_a_map() -> None:

@@ -142,6 +142,11 @@ class Archive:
         exact
             Numbers as `Decimal`.
 
+        Returns
+        -------
+        DataFrame
+            The table, see `kfut.describe`.
+
         Raises
         ------
         ArgumentError
@@ -175,7 +180,25 @@ class Archive:
         resolution: str = "1h",
         tick_type: str = "trade",
     ) -> pa.Table:
-        """The same as an Arrow table, oldest first: the quickest, and no copy for polars and DuckDB."""
+        """The same as an Arrow table, oldest first: the quickest, and no copy for polars and DuckDB.
+
+        Parameters
+        ----------
+        table, start, end, symbol, columns, resolution, tick_type
+            As for `read`.
+
+        Returns
+        -------
+        pyarrow.Table
+            The rows, with the columns as they are in the files.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such table.
+        ConfigurationError
+            If there is no archive, or a file of it is missing or damaged.
+        """
         series = self._named(table, symbol, resolution, tick_type)
         return self._store.table(series, _spans(start, end), columns)
 
@@ -199,7 +222,31 @@ class Archive:
         symbol: str | None = None,
         exact: bool = False,
     ) -> pd.DataFrame:
-        """What the exchange gives of a span of time; what is held is not asked for."""
+        """What the exchange gives of a span of time; what is held is not asked for.
+
+        Parameters
+        ----------
+        series
+            What is held under one name: ``account_log``, or that of candles or funding rates of a contract.
+        fetch
+            Asks the exchange for a span of time.
+        start, end
+            Time span.
+        symbol
+            Only the rows of one contract.
+        exact
+            Numbers as `Decimal`, just as the exchange wrote them.
+
+        Returns
+        -------
+        DataFrame
+            What is held and what was fetched, as one.
+
+        Raises
+        ------
+        VenueError
+            If the exchange fails.
+        """
         return history.read_through(self._store, series, fetch, start, end, symbol=symbol, exact=exact)
 
     # ---- filling -----------------------------------------------------------------------------------------------
@@ -211,7 +258,25 @@ class Archive:
         candles: Sequence[Sequence[str]] = (),
         funding: Sequence[str] = (),
     ) -> SyncResult:
-        """Save what is not there yet; see `Client.sync`."""
+        """Save what is not there yet; see `Client.sync`.
+
+        Parameters
+        ----------
+        start, candles, funding
+            As for `Client.sync`.
+
+        Returns
+        -------
+        SyncResult
+            What has come.
+
+        Raises
+        ------
+        ConfigurationError
+            If the archive was opened with no exchange, cannot be written, or is another account's.
+        VenueError
+            If the exchange fails; what came before is kept.
+        """
         chosen = Chosen.of(candles, funding)
         first = None if start is None else parse_time(start, name="start")
         venue, identity = self._source()
@@ -221,7 +286,25 @@ class Archive:
             return Sync(self._store, venue, first, chosen).run()
 
     def plan(self, start: TimeLike | None = None) -> Plan:
-        """What a sync would ask for, and how long that takes; the question costs one token."""
+        """What a sync would ask for, and how long that takes; the question costs one token.
+
+        Parameters
+        ----------
+        start
+            From when on; by default from the first entry.
+
+        Returns
+        -------
+        Plan
+            Requests, tokens and minutes by series.
+
+        Raises
+        ------
+        ConfigurationError
+            If the archive was opened with no exchange.
+        VenueError
+            If the exchange fails.
+        """
         from .plan import plan
 
         return plan(self._store, self._source()[0], None if start is None else parse_time(start, name="start"))
@@ -241,7 +324,13 @@ class Archive:
     # ---- looking after it --------------------------------------------------------------------------------------
 
     def verify(self) -> Verification:
-        """Check every file, the numbers of entries and the balances of the account log; nothing is changed."""
+        """Check every file, the numbers of entries and the balances of the account log; nothing is changed.
+
+        Returns
+        -------
+        Verification
+            What was found.
+        """
         from .verify import verify
 
         return verify(self._store)
@@ -275,6 +364,16 @@ class Archive:
 
         Entries are numbered by those they have in common with the archive. They have no execution ids and old entry
         prices, so what the exchange's API gives counts before them.
+
+        Parameters
+        ----------
+        path
+            The exported file.
+
+        Returns
+        -------
+        int
+            Number of entries that were new.
 
         Raises
         ------

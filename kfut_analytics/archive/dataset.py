@@ -115,7 +115,23 @@ class Accounts:
         return self._frame(_Table(name, arguments, options))
 
     def pandas(self, name: str, *arguments: Any, **options: Any) -> pd.DataFrame:
-        """The same as a pandas frame, one partition after the other, without Dask."""
+        """The same as a pandas frame, one partition after the other, without Dask.
+
+        Parameters
+        ----------
+        name, *arguments, **options
+            As for `table`.
+
+        Returns
+        -------
+        DataFrame
+            The accounts' tables one below the other.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such table.
+        """
         make = _Table(name, arguments, options)
         parts = [make(part) for part in self._parts()]
         full = [part for part in parts if len(part)] or parts[:1]

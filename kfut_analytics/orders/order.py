@@ -318,6 +318,11 @@ class Edit:
 class Cancel:
     """The cancellation of an open order, named by the exchange's id or your own: exactly one of them.
 
+    Parameters
+    ----------
+    order_id, cli_ord_id
+        The exchange's id, or your own.
+
     Raises
     ------
     OrderRefused

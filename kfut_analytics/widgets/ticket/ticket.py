@@ -213,11 +213,22 @@ class OrderTicket(Root):
         return self.form.order()
 
     def fill(self, **values: Any) -> None:
-        """Fill in fields by the names of `Order`: ``ticket.fill(symbol="PF_ETHUSD", side="sell", size=1)``."""
+        """Fill in fields by the names of `Order`: ``ticket.fill(symbol="PF_ETHUSD", side="sell", size=1)``.
+
+        Parameters
+        ----------
+        **values
+            By field; those that are not named stay.
+        """
         self.form.fill(**values)
 
     def wait(self, timeout: float = 30.0) -> None:
         """Wait until nothing is being read, previewed, reviewed or sent.
+
+        Parameters
+        ----------
+        timeout
+            Seconds at most.
 
         Raises
         ------

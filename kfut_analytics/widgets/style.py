@@ -1,6 +1,7 @@
 """The look that all widgets share: JupyterLab's own colours, so that light and dark themes both work.
 
-Every variable has a fallback for places that do not define JupyterLab's. ``.kfut`` has the look. ``.kfut-root`` is a
+Places that do not define JupyterLab's variables get a light sheet with dark text, whatever their own theme is: text and
+ground are known together. (VS Code lays widgets on white in dark themes, too.) ``.kfut`` has the look. ``.kfut-root`` is a
 box with a `kfut_analytics.widgets.presence.Presence` in it: its content is shown only while that knows that the kernel
 lives, so that whatever shows a saved notebook, and however, it shows no price of the past. Rules of one widget only
 are in a file beside it.
@@ -10,17 +11,18 @@ from __future__ import annotations
 
 CSS = """<style>
 .kfut {
-  --kfut-text: var(--jp-ui-font-color1, currentColor);
-  --kfut-muted: var(--jp-ui-font-color2, currentColor);
-  --kfut-line: var(--jp-border-color1, #888);
-  --kfut-faint: var(--jp-border-color2, #bbb);
-  --kfut-panel: var(--jp-layout-color2, transparent);
-  --kfut-ground: var(--jp-layout-color1, transparent);
+  --kfut-text: var(--jp-ui-font-color1, #212121);
+  --kfut-muted: var(--jp-ui-font-color2, #595959);
+  --kfut-line: var(--jp-border-color1, #bdbdbd);
+  --kfut-faint: var(--jp-border-color2, #e0e0e0);
+  --kfut-sheet: var(--jp-layout-color0, #fff);
+  --kfut-ground: var(--jp-layout-color1, #fff);
+  --kfut-panel: var(--jp-layout-color2, #f5f5f5);
   --kfut-good: var(--jp-success-color1, #2e7d32);
-  --kfut-note: var(--jp-warn-color1, #e65100);
+  --kfut-note: var(--jp-warn-color1, #b54708);
   --kfut-bad: var(--jp-error-color1, #c62828);
   --kfut-focus: var(--jp-brand-color1, #1976d2);
-  color: var(--kfut-text); overflow: visible;
+  color: var(--kfut-text); background: var(--kfut-sheet); overflow: visible;
 }
 [data-jp-theme-light="false"] .kfut { color-scheme: dark; }
 .kfut .widget-html, .kfut .widget-html-content {
@@ -100,7 +102,7 @@ CSS = """<style>
 .kfut-grid .kfut-sub:empty { display: none; }
 .kfut-grid .kfut-right + .kfut-left { padding-left: 10px; }
 .kfut-grid .kfut-acts { text-align: right; position: sticky; right: 0;
-  background: var(--jp-layout-color0, transparent); }
+  background: var(--kfut-sheet); }
 .kfut-grid .kfut-acts .kfut-button + .kfut-button { margin-left: 4px; }
 .kfut-grid .kfut-note-line > td, .kfut-grid .kfut-edit-line > td { padding: 0 0 6px; white-space: normal; }
 .kfut-grid .kfut-row.kfut-busy > td { opacity: .7; }

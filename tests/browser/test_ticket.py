@@ -271,7 +271,22 @@ def test_every_control_has_a_name_and_texts_can_be_read_in_both_themes(ticket: L
         page.wait_for_function(f"document.body.dataset.jpThemeName === {theme!r}")
         page.wait_for_timeout(500)
         assert ticket.evaluate(CONTRAST) >= 4.5, theme
+    ticket.evaluate(ELSEWHERE)
+    contrast = ticket.evaluate(CONTRAST)
+    ticket.evaluate("root => { document.getElementById('elsewhere').remove(); root.parentElement.style = '' }")
+    assert contrast >= 4.5, "where JupyterLab's colours are not known"
 
+
+ELSEWHERE = """root => {
+  const known = [...document.styleSheets].flatMap(sheet => [...sheet.cssRules].map(rule => rule.cssText));
+  const names = new Set(known.join().match(/--jp-[a-z0-9-]+/g));
+  const unset = [...names].map(name => `${name}: initial !important`).join(";");
+  const style = document.head.appendChild(document.createElement("style"));
+  style.id = "elsewhere";
+  style.textContent = `.kfut-root, .kfut-root * {${unset}}`;
+  root.parentElement.style.cssText += "background: white; color: #ccc";
+}"""
+"""Takes JupyterLab's colours away; ground and text are as VS Code has them in its dark theme."""
 
 CONTRAST = """root => {
   const light = c => { const v = c.map(x => (x /= 255) <= .03928 ? x / 12.92 : ((x + .055) / 1.055) ** 2.4);

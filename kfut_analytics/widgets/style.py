@@ -1,10 +1,11 @@
 """The look that all widgets share: JupyterLab's own colours, so that light and dark themes both work.
 
-Places that do not define JupyterLab's variables get a light sheet with dark text, whatever their own theme is: text and
-ground are known together. (VS Code lays widgets on white in dark themes, too.) ``.kfut`` has the look. ``.kfut-root`` is a
-box with a `kfut_analytics.widgets.presence.Presence` in it: its content is shown only while that knows that the kernel
-lives, so that whatever shows a saved notebook, and however, it shows no price of the past. Rules of one widget only
-are in a file beside it.
+Places that do not define JupyterLab's variables get a light sheet with dark text, whatever their own theme is: text
+and ground are known together. (VS Code lays widgets on white in dark themes, too.)
+
+``.kfut`` has the look. ``.kfut-root`` is a box with a `kfut_analytics.widgets.presence.Presence` in it: its content is
+shown only while that knows that the kernel lives, so that whatever shows a saved notebook, and however, it shows no
+price of the past. Rules of one widget only are in a file beside it.
 """
 
 from __future__ import annotations

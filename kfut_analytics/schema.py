@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from . import equity_tables, journal_tables, risk_tables
+from . import archive_tables, equity_tables, journal_tables, risk_tables
 from .columns import Array as Array
 from .columns import Column as Column
 from .columns import Table as Table
@@ -510,6 +510,7 @@ TABLES = {
         UNWIND_QUEUE,
         *equity_tables.TABLES,
         *journal_tables.TABLES,
+        *archive_tables.TABLES,
         *risk_tables.TABLES,
     )
 }

@@ -6,10 +6,11 @@ import itertools
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
+from ..archive_tables import ARCHIVE, ARCHIVE_GAPS
 from ..errors import ArgumentError, ConfigurationError
 from ..rest.progress import interactive, tell
 from ..times import TimeLike, parse_time
@@ -72,43 +73,51 @@ class Archive:
     def describe(self) -> pd.DataFrame:
         """What is held: one row per series with its rows, files, bytes, first and last row, and how far it is complete.
 
+        Returns
+        -------
+        DataFrame
+            Table ``archive``.
+
         Raises
         ------
         ConfigurationError
             If there is no archive, or its manifest is damaged.
         """
-        rows = []
+        told: dict[str, list[Any]] = {column.name: [] for column in ARCHIVE.columns}
         for name, series in sorted(self._store.manifest.series.items()):
             firsts = [file.first for file in series.files if file.first is not None]
             lasts = [file.last for file in series.files if file.last is not None]
             spans = list(series.spans)
-            rows.append(
-                {
-                    "series": name,
-                    "rows": series.rows,
-                    "files": len(series.files),
-                    "bytes": sum(file.bytes for file in series.files),
-                    "first": stamp(min(firsts)) if firsts else pd.NaT,
-                    "last": stamp(max(lasts)) if lasts else pd.NaT,
-                    "complete_from": stamp(spans[0][0]) if spans and spans[0][0] else pd.NaT,
-                    "complete_until": stamp(spans[-1][1]) if spans else pd.NaT,
-                    "gaps": max(len(spans) - 1, 0),
-                }
-            )
-        columns = ["series", "rows", "files", "bytes", "first", "last", "complete_from", "complete_until", "gaps"]
-        frame = pd.DataFrame(rows, columns=columns).set_index("series")
-        kinds = dict.fromkeys(("first", "last", "complete_from", "complete_until"), "datetime64[us, UTC]")
-        return frame.astype(kinds | dict.fromkeys(("rows", "files", "bytes", "gaps"), "int64"))
+            row = {
+                "series": name,
+                "rows": series.rows,
+                "files": len(series.files),
+                "bytes": sum(file.bytes for file in series.files),
+                "first": stamp(min(firsts)) if firsts else None,
+                "last": stamp(max(lasts)) if lasts else None,
+                "complete_from": stamp(spans[0][0]) if spans and spans[0][0] else None,
+                "complete_until": stamp(spans[-1][1]) if spans else None,
+                "gaps": max(len(spans) - 1, 0),
+            }
+            for column, value in row.items():
+                told[column].append(value)
+        return ARCHIVE.frame(told)
 
     def gaps(self) -> pd.DataFrame:
-        """Times between others that are not held: series, start, end. The next sync fetches them."""
-        rows = [
+        """Times between others that are not held. The next sync fetches them.
+
+        Returns
+        -------
+        DataFrame
+            Table ``archive_gaps``.
+        """
+        found = [
             (name, stamp(end), stamp(start))
             for name, series in sorted(self._store.manifest.series.items())
             for (_, end), (start, _) in itertools.pairwise(series.spans)
         ]
-        frame = pd.DataFrame(rows, columns=["series", "start", "end"])
-        return frame.astype(dict.fromkeys(("start", "end"), "datetime64[us, UTC]"))
+        names, starts, ends = zip(*found, strict=True) if found else ((), (), ())
+        return ARCHIVE_GAPS.frame({"series": names, "start": starts, "end": ends})
 
     # ---- reading -----------------------------------------------------------------------------------------------
 

@@ -257,3 +257,8 @@ def export(log: pd.DataFrame, path: Path) -> None:
         "conversion_fee": "conversion fee",
     }  # fmt: skip
     log[list(names)].rename(columns=names).iloc[::-1].to_csv(path, index=False, date_format="%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def test_what_an_archive_tells_of_itself_is_described(archive: Archive) -> None:
+    assert list(archive.describe().reset_index().columns) == list(kfut.describe("archive").index)
+    assert list(archive.gaps().columns) == list(kfut.describe("archive_gaps").index)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
+from typing import Any
 from urllib.parse import urlsplit
 
 
@@ -17,6 +19,11 @@ class Answer:
     status: int = 200
     content_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
+
+
+def reply(body: Any, status: int = 200) -> Answer:
+    """An answer in JSON."""
+    return Answer(json.dumps(body).encode(), status)
 
 
 @dataclass(frozen=True)
@@ -78,3 +85,12 @@ class ReplayServer:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+PLACED = reply({"result": "success", "sendStatus": {"status": "placed", "order_id": "o", "orderEvents": []}})
+"""The answer to an order that rests now."""
+
+
+def sent(server: ReplayServer) -> list[str]:
+    """The bodies of the orders that have arrived."""
+    return [seen.body.decode() for seen in server.seen if seen.target == "/derivatives/api/v3/sendorder"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 from collections.abc import Callable
 from decimal import Decimal
@@ -13,7 +12,7 @@ import pytest
 
 import kfut_analytics as kfut
 from kfut_analytics import errors
-from tests.replay import Answer, ReplayServer
+from tests.replay import PLACED, Answer, ReplayServer, reply, sent
 
 Replay = Callable[..., tuple[kfut.Client, ReplayServer]]
 
@@ -48,17 +47,6 @@ FILL = {
 
 def answers(send: Answer) -> dict[str, Answer]:
     return {f"{API}/instruments": reply(INSTRUMENTS), f"{API}/sendorder": send}
-
-
-def reply(body: Any, status: int = 200) -> Answer:
-    return Answer(json.dumps(body).encode(), status)
-
-
-def sent(server: ReplayServer) -> list[str]:
-    return [seen.body.decode() for seen in server.seen if seen.target == f"{API}/sendorder"]
-
-
-PLACED = reply({"result": "success", "sendStatus": {"status": "placed", "order_id": "o", "orderEvents": []}})
 
 
 def test_read_only_unless_asked(replay: Replay) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 
 import kfut_analytics as kfut
 from kfut_analytics import errors
-from tests.replay import Answer, ReplayServer
+from tests.replay import PLACED, Answer, ReplayServer, reply, sent
 
 from .conftest import ORDER, Replayed
 
@@ -46,17 +45,6 @@ def answers(send: Answer, fills: list[Any] | None = None, resting: list[Any] | N
         f"{API}/fills": reply({"result": "success", "fills": fills or []}),
         f"{API}/openorders": reply({"result": "success", "openOrders": resting or []}),
     }
-
-
-def reply(body: Any, status: int = 200) -> Answer:
-    return Answer(json.dumps(body).encode(), status)
-
-
-def sent(server: ReplayServer) -> list[str]:
-    return [seen.body.decode() for seen in server.seen if seen.target == f"{API}/sendorder"]
-
-
-PLACED = reply({"result": "success", "sendStatus": {"status": "placed", "order_id": "o", "orderEvents": []}})
 
 
 def test_an_order_on_the_wire(replayed: Replayed) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import gc
-import json
 import signal
 import sys
 import threading
@@ -23,7 +22,7 @@ from kfut_analytics.rest.signing import Signer
 from kfut_analytics.rest.venue import RestVenue
 from kfut_analytics.settings import Credentials, Secret
 from tests.conftest import SAMPLE_KEY, SAMPLE_SECRET
-from tests.replay import Answer, ReplayServer
+from tests.replay import Answer, ReplayServer, reply
 from tests.rest.test_recordings import files, load, same
 
 Body = dict[str, Any]
@@ -53,10 +52,6 @@ class Scripted(ReplayServer):
 def queries(server: ReplayServer) -> list[Query]:
     """The parameters of each request so far."""
     return [{name: values[0] for name, values in parse_qs(urlsplit(seen.target).query).items()} for seen in server.seen]
-
-
-def answer(body: Any, status: int = 200) -> Answer:
-    return Answer(json.dumps(body).encode(), status)
 
 
 @pytest.fixture
@@ -156,7 +151,7 @@ def shapes_of(element: Body) -> Iterator[Body]:
 
 def elements(body: Body) -> Script:
     """Serves a recorded list as its only page."""
-    return lambda query: answer({name: value for name, value in body.items() if name != "continuationToken"})
+    return lambda query: reply({name: value for name, value in body.items() if name != "continuationToken"})
 
 
 @pytest.mark.parametrize("path", files("history_executions"))
@@ -327,7 +322,7 @@ def test_public_executions(path: Path | None, open_venue: Open) -> None:
 @pytest.mark.parametrize("path", files("history"))
 def test_recent_trades(path: Path | None, open_venue: Open) -> None:
     body = load(path)
-    venue, _ = open_venue({f"{TRADING}/history": lambda query: answer(body)})
+    venue, _ = open_venue({f"{TRADING}/history": lambda query: reply(body)})
     names = {"trade_id": "uid", "time": "time", "side": "side", "price": "price", "size": "size", "type": "type"}
     rows = sorted(body["history"], key=lambda row: pd.Timestamp(row["time"]))
     expected = [{"symbol": "PI_XBTUSD"} | {ours: row[theirs] for ours, theirs in names.items()} for row in rows]
@@ -340,7 +335,7 @@ def test_funding_rates_by_either_path(path: Path | None, open_venue: Open) -> No
     names = {"time": "timestamp", "funding_rate": "fundingRate", "relative_funding_rate": "relativeFundingRate"}
     expected = [{ours: row[theirs] for ours, theirs in names.items()} for row in body["rates"]]
     for place in (f"{TRADING}/historical-funding-rates", "/derivatives/api/v4/historicalfundingrates"):
-        venue, _ = open_venue({place: lambda query: answer(body)})
+        venue, _ = open_venue({place: lambda query: reply(body)})
         assert_rows(venue.funding_rates("PF_XBTUSD", None, None), expected, schema.FUNDING_RATES)
 
 
@@ -367,7 +362,7 @@ def test_lists_of_rows(name: str, open_venue: Open, recordings: Path) -> None:
 
 def assert_simple(name: str, body: Body, open_venue: Open) -> None:
     place, container, table, method = SIMPLE[name]
-    venue, _ = open_venue({f"{TRADING}/{place}": lambda query: answer(body)})
+    venue, _ = open_venue({f"{TRADING}/{place}": lambda query: reply(body)})
     expected = [{c.name: row.get(c.source) for c in table.columns} for row in body[container]]
     assert_rows(method(venue), expected, table)
 
@@ -375,7 +370,7 @@ def assert_simple(name: str, body: Body, open_venue: Open) -> None:
 @pytest.mark.parametrize("path", files("feeschedules"))
 def test_fee_schedules(path: Path | None, open_venue: Open) -> None:
     body = load(path)
-    venue, _ = open_venue({f"{TRADING}/feeschedules": lambda query: answer(body)})
+    venue, _ = open_venue({f"{TRADING}/feeschedules": lambda query: reply(body)})
     expected = [
         {
             "fee_schedule_uid": schedule["uid"],
@@ -393,7 +388,7 @@ def test_fee_schedules(path: Path | None, open_venue: Open) -> None:
 @pytest.mark.parametrize("path", files("orders_status"))
 def test_order_status(path: Path | None, open_venue: Open) -> None:
     body = load(path)
-    venue, _ = open_venue({f"{TRADING}/orders/status": lambda query: answer(body)})
+    venue, _ = open_venue({f"{TRADING}/orders/status": lambda query: reply(body)})
     names = {
         "order_id": "orderId",
         "cli_ord_id": "cliOrdId",
@@ -439,7 +434,7 @@ def exchange(size: int, overlap: int = 0) -> Script:
         first = max(int(query.get("continuation_token", 0)) - overlap, 0)
         last = first + size + overlap
         body: Body = {"elements": STORED[first:last], "len": size}
-        return answer(body | {"continuationToken": str(last)} if last < len(STORED) else body)
+        return reply(body | {"continuationToken": str(last)} if last < len(STORED) else body)
 
     return script
 
@@ -472,7 +467,7 @@ def test_a_number_is_read_on_its_own(texts: list[str]) -> None:
 @pytest.mark.parametrize("token", [lambda count: "always", str], ids=["the same token", "another token"])
 def test_a_server_without_end_is_left(token: Callable[[int], str], open_venue: Open) -> None:
     count = iter(range(1000))
-    script: Script = lambda query: answer({"elements": STORED[:5], "continuationToken": token(next(count))})  # noqa: E731
+    script: Script = lambda query: reply({"elements": STORED[:5], "continuationToken": token(next(count))})  # noqa: E731
     venue, server = open_venue({f"{HISTORY}/executions": script})
     assert len(venue.executions(None, START, None)) == 5
     assert len(server.seen) == 2
@@ -490,7 +485,7 @@ def test_the_account_log_is_walked_by_entry_number_whatever_the_page(open_venue:
     def script(query: Query) -> Answer:
         first = int(query.get("from", 1))
         # The exchange caps pages silently, and repeats the entry that was asked from.
-        return answer({"logs": [row for row in entries if row["id"] >= first - 1][:cap]})
+        return reply({"logs": [row for row in entries if row["id"] >= first - 1][:cap]})
 
     venue, server = open_venue({f"{HISTORY}/account-log": script})
     frame = venue.account_log(START, None)
@@ -512,7 +507,7 @@ def test_fills_are_walked_to_the_end_whatever_the_page(open_venue: Open, cap: in
     fills = [fill(number) for number in range(35)][::-1]
 
     def script(query: Query) -> Answer:
-        return answer({"fills": [row for row in fills if row["fillTime"] < query.get("lastFillTime", "9")][:cap]})
+        return reply({"fills": [row for row in fills if row["fillTime"] < query.get("lastFillTime", "9")][:cap]})
 
     venue, _ = open_venue({f"{TRADING}/fills": script})
     assert venue.fills(START, None).index.tolist() == [row["fill_id"] for row in fills]
@@ -526,7 +521,7 @@ def test_an_instant_with_more_fills_than_a_page_is_told_and_stepped_over(
     rows = crowd + [row | {"fillTime": "2025-12-31T23:59:59.000Z"} for row in older]
 
     def script(query: Query) -> Answer:
-        return answer({"fills": [row for row in rows if row["fillTime"] < query.get("lastFillTime", "9")][:100]})
+        return reply({"fills": [row for row in rows if row["fillTime"] < query.get("lastFillTime", "9")][:100]})
 
     venue, _ = open_venue({f"{TRADING}/fills": script})
     found = venue.fills(pd.Timestamp("2025-01-01", tz="UTC"), None).index
@@ -540,7 +535,7 @@ def test_candles_come_one_at_a_time_if_need_be(open_venue: Open) -> None:
     def script(query: Query) -> Answer:
         left = [time for time in times if time >= int(query["from"])]
         candle = {"open": "1", "high": "2", "low": "1", "close": "2", "volume": "3"}
-        return answer({"candles": [candle | {"time": t * 1000} for t in left[:1]], "more_candles": len(left) > 1})
+        return reply({"candles": [candle | {"time": t * 1000} for t in left[:1]], "more_candles": len(left) > 1})
 
     venue, _ = open_venue({"/api/charts/v1/trade/PF_XBTUSD/1m": script})
     assert len(venue.candles("PF_XBTUSD", "1m", "trade", pd.Timestamp(times[0], unit="s", tz="UTC"), None)) == 10
@@ -552,7 +547,7 @@ def test_fills_are_walked_back_by_time(open_venue: Open) -> None:
     def script(query: Query) -> Answer:
         before = query.get("lastFillTime")
         found = [row for row in fills if before is None or row["fillTime"] < before]
-        return answer({"result": "success", "fills": found[: paging.FILLS_PAGE]})
+        return reply({"result": "success", "fills": found[: paging.FILLS_PAGE]})
 
     venue, _ = open_venue({f"{TRADING}/fills": script})
     assert venue.fills(START, None).index.tolist() == [row["fill_id"] for row in fills]
@@ -570,7 +565,7 @@ def test_candles_are_walked_while_there_are_more(open_venue: Open) -> None:
     def script(query: Query) -> Answer:
         found = [time for time in times if time >= int(query.get("from", 0))]
         candles = [dict.fromkeys(("open", "high", "low", "close"), "1.50") | {"time": t * 1000} for t in found[:100]]
-        return answer({"candles": candles, "more_candles": len(found) > 100})
+        return reply({"candles": candles, "more_candles": len(found) > 100})
 
     venue, _ = open_venue({"/api/charts/v1/trade/PF_XBTUSD/1m": script})
     frame = venue.candles("PF_XBTUSD", "1m", "trade", START, None)
@@ -602,7 +597,7 @@ def stopping(after: int, stop: Callable[[], Answer], size: int = 10) -> Script:
 def test_what_fails_in_the_middle_keeps_what_arrived(
     status: int, body: Body, kind: type[errors.VenueError], open_venue: Open
 ) -> None:
-    venue, _ = open_venue({f"{HISTORY}/executions": stopping(3, lambda: answer(body, status))})
+    venue, _ = open_venue({f"{HISTORY}/executions": stopping(3, lambda: reply(body, status))})
     with pytest.raises(kind) as caught:
         venue.executions(None, START, None)
     partial = caught.value.partial
@@ -620,7 +615,7 @@ def test_an_interrupted_fetch_keeps_what_arrived(open_venue: Open) -> None:
         ended.wait(0.3)
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
         ended.wait(10)
-        return answer({"elements": []})
+        return reply({"elements": []})
 
     venue, _ = open_venue({f"{HISTORY}/executions": stopping(3, interrupt)})
     try:

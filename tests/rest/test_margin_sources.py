@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 
 import kfut_analytics as kfut
 from kfut_analytics.errors import DecodeError
-from tests.replay import Answer, ReplayServer
+from tests.replay import ReplayServer, reply
 
 Replay = Callable[..., tuple[kfut.Client, ReplayServer]]
 
@@ -38,12 +37,8 @@ BODY = {
 }  # fmt: skip
 
 
-def answer(body: Any, status: int = 200) -> Answer:
-    return Answer(json.dumps(body).encode(), status)
-
-
 def test_all_wallets_come_from_one_answer(replay: Replay) -> None:
-    client, server = replay({ACCOUNTS: answer(BODY)})
+    client, server = replay({ACCOUNTS: reply(BODY)})
     account, accounts, wallets = balances = client.balances()
     assert len(server.seen) == 1
     pd.testing.assert_series_equal(account.figures(), client.account().figures())
@@ -67,7 +62,7 @@ def test_the_accounts_own_tiers(replay: Replay) -> None:
         {"symbol": "PI_XBTUSD", "marginLevels": [{"contracts": 0, "initialMargin": 0.02, "maintenanceMargin": 0.01}]},
         {"symbol": "PF_ODDUSD"},
     ]  # fmt: skip
-    client, _ = replay({OWN: answer({"result": "success", "instruments": rows})})
+    client, _ = replay({OWN: reply({"result": "success", "instruments": rows})})
     frame = client.account_margin_tiers()
     assert frame["symbol"].tolist() == ["PF_AAPLXUSD", "PF_AAPLXUSD", "PI_XBTUSD"]
     assert set(frame["schedule"]) == {"account"}
@@ -84,18 +79,18 @@ def test_without_tiers_of_its_own_the_frame_is_empty_and_nothing_fails(replay: R
 
 
 def test_an_answer_without_its_container_is_no_empty_schedule(replay: Replay) -> None:
-    client, _ = replay({OWN: answer({"result": "success"})})
+    client, _ = replay({OWN: reply({"result": "success"})})
     with pytest.raises(DecodeError, match="'instruments' is missing"):
         client.account_margin_tiers()
 
 
 def test_snapshots_of_an_account_that_has_no_name_are_not_mixed_with_others(replay: Replay) -> None:
     """Without the account's uid nobody can tell whose snapshots lie in a file: a path must be given then."""
-    positions = {"/derivatives/api/v3/openpositions": answer({"result": "success", "openPositions": []})}
-    tickers = {"/derivatives/api/v3/tickers": answer({"result": "success", "tickers": []})}
+    positions = {"/derivatives/api/v3/openpositions": reply({"result": "success", "openPositions": []})}
+    tickers = {"/derivatives/api/v3/tickers": reply({"result": "success", "tickers": []})}
     permissions = {"general": "READ_ONLY", "transfer": "NO_ACCESS"}
-    key = {KEY: answer({"permissions": permissions})}
-    client, _ = replay({ACCOUNTS: answer(BODY)} | positions | tickers | key)
+    key = {KEY: reply({"permissions": permissions})}
+    client, _ = replay({ACCOUNTS: reply(BODY)} | positions | tickers | key)
     with pytest.raises(kfut.errors.ConfigurationError, match="does not say which account this is: give a path"):
         client.snapshot()
 
@@ -104,10 +99,10 @@ def test_snapshots_lie_by_the_accounts_uid(replay: Replay, tmp_path: Any, monkey
     monkeypatch.setenv("KFUT_HOME", str(tmp_path))
     permissions = {"general": "READ_ONLY", "transfer": "NO_ACCESS"}
     answers = {
-        ACCOUNTS: answer(BODY),
-        "/derivatives/api/v3/openpositions": answer({"result": "success", "openPositions": []}),
-        "/derivatives/api/v3/tickers": answer({"result": "success", "tickers": []}),
-        KEY: answer({"permissions": permissions, "accountUid": "../../evil", "createdAt": "2026-01-01T00:00:00Z"}),
+        ACCOUNTS: reply(BODY),
+        "/derivatives/api/v3/openpositions": reply({"result": "success", "openPositions": []}),
+        "/derivatives/api/v3/tickers": reply({"result": "success", "tickers": []}),
+        KEY: reply({"permissions": permissions, "accountUid": "../../evil", "createdAt": "2026-01-01T00:00:00Z"}),
     }
     client, _ = replay(answers)
     taken = client.snapshot()

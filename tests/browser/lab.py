@@ -22,7 +22,7 @@ import nbformat
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import BrowserContext, Page
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -124,35 +124,29 @@ def chromium() -> str:
 
 
 @contextmanager
-def open_browser() -> Iterator[Browser]:
-    """A headless chromium; there is one at a time."""
+def open_browser() -> Iterator[BrowserContext]:
+    """A headless chromium whose pages share what they have loaded; there is one at a time."""
     path = chromium()
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(OPTIONS))
         try:
-            yield browser
+            yield browser.new_context()
         finally:
             browser.close()
 
 
 @contextmanager
-def new_page(browser: Browser, *, width: int = 1200, height: int = 900) -> Iterator[Page]:
+def new_page(browser: BrowserContext, *, width: int = 1200, height: int = 900) -> Iterator[Page]:
     """A page of a browser that is open."""
-    page = browser.new_page(viewport={"width": width, "height": height})
+    page = browser.new_page()
+    page.set_viewport_size({"width": width, "height": height})
     page.set_default_timeout(20_000)
     try:
         yield page
     finally:
         page.close()
-
-
-@contextmanager
-def open_page(*, width: int = 1200, height: int = 900) -> Iterator[Page]:
-    """A page of a headless chromium of its own."""
-    with open_browser() as browser, new_page(browser, width=width, height=height) as page:
-        yield page
 
 
 def run_notebook(page: Page, lab: Lab, name: str) -> None:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kfut_analytics.paper.server import PaperServer
-from tests.browser.lab import Lab, chromium, new_page, open_browser, run_notebook, running_lab
-from tests.exchanges import open_exchange
+from kfut_analytics.widgets.ticket.send import LATE
+from tests.browser.lab import Lab, new_page, run_notebook
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import BrowserContext, Locator, Page
 
 pytestmark = pytest.mark.browser
 
@@ -31,44 +31,24 @@ client = kfut.connect({env!r}, base_url={url!r}, trading=True)
 kfut.OrderTicket(client, lifetime={lifetime}, panels={panels})"""
 
 
-@pytest.fixture(scope="module")
-def exchange() -> Iterator[PaperServer]:
-    chromium()
-    server = open_exchange()
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
-def lab(exchange: PaperServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    folder = tmp_path_factory.mktemp("lab")
-    environ = {
-        "KRAKEN_FUTURES_API_KEY": exchange.api_key,
-        "KRAKEN_FUTURES_API_SECRET": exchange.api_secret,
-        "KFUT_HOME": str(folder / "home"),
-    }
-    with running_lab(folder, environ) as lab:
-        lab.write_notebook("ticket.ipynb", cell(exchange))
-        yield lab
-
-
 def cell(exchange: PaperServer, *, env: str = "paper", lifetime: float = 60, panels: bool = True) -> str:
     return CONNECT.format(env=env, url=exchange.base_url, lifetime=lifetime, panels=panels)
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with open_browser() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def page(lab: Lab, browser: Browser) -> Iterator[Page]:
+def page(lab: Lab, browser: BrowserContext, exchange: PaperServer) -> Iterator[Page]:
     """One page with a ticket, for all tests that leave it as they found it."""
+    lab.write_notebook("ticket.ipynb", cell(exchange))
     with new_page(browser, width=1300, height=1500) as page:
         run_notebook(page, lab, "ticket.ipynb")
         page.locator(".kfut-ticket .kfut-level").first.wait_for()
         yield page
+
+
+@pytest.fixture(scope="module")
+def kernel(page: Page, lab: Lab) -> int:
+    """Process id of that page's kernel; the kernels of other notebooks write theirs later."""
+    return int((lab.folder / "kernel.pid").read_text())
 
 
 @pytest.fixture
@@ -233,6 +213,24 @@ def test_a_lost_connection_is_shown_and_recovered(ticket: Locator, exchange: Pap
     until(lambda: "OLD" not in ticket.locator(".kfut-age").inner_text())
 
 
+def test_a_click_that_waited_behind_a_busy_kernel_is_refused(
+    ticket: Locator, kernel: int, exchange: PaperServer
+) -> None:
+    state_order(ticket, exchange, "limit", size="0.07")
+    ready = review(ticket)
+    os.kill(kernel, signal.SIGSTOP)  # nothing keeps a kernel from reading clicks as surely as this
+    ready.click()
+    time.sleep(LATE + 0.5)
+    os.kill(kernel, signal.SIGCONT)
+    # The review itself would be good for a minute; it is the click that is old.
+    ticket.get_by_text(re.compile("This click was under way for [3-6] s")).wait_for()
+    assert orders(exchange) == []
+    review(ticket)
+    time.sleep(LATE + 0.5)  # to look at a review is no delay
+    ticket.get_by_role("button", name=re.compile("^Send.*: ")).click()
+    until(lambda: [order.size for order in orders(exchange)] == [0.07])
+
+
 def test_a_lost_answer_is_looked_for_and_told(ticket: Locator, exchange: PaperServer) -> None:
     exchange.faults.plan("POST sendorder", "drop-after")
     state_order(ticket, exchange, "limit", size="0.05")
@@ -308,30 +306,7 @@ CONTRAST = """root => {
 # ---- with a notebook of their own ----------------------------------------------------------------------------------
 
 
-def test_a_click_that_waited_behind_a_busy_kernel_is_refused(lab: Lab, browser: Browser, exchange: PaperServer) -> None:
-    lab.write_notebook("busy.ipynb", cell(exchange, panels=False))
-    exchange.exchange.cancel_all(exchange.exchange.accounts["empty"])
-    with new_page(browser) as page:
-        run_notebook(page, lab, "busy.ipynb")
-        ticket = page.locator(".kfut-ticket")
-        ticket.locator(".kfut-level").first.wait_for()
-        state_order(ticket, exchange, "limit", size="0.07")
-        ready = review(ticket)
-        kernel = int((lab.folder / "kernel.pid").read_text())
-        os.kill(kernel, signal.SIGSTOP)  # nothing keeps a kernel from reading clicks as surely as this
-        ready.click()
-        time.sleep(4.5)
-        os.kill(kernel, signal.SIGCONT)
-        # The review itself would be good for a minute; it is the click that is old.
-        ticket.get_by_text(re.compile("This click was under way for [4-6] s")).wait_for()
-        assert orders(exchange) == []
-        review(ticket)
-        time.sleep(4.5)  # to look at a review is no delay
-        ticket.get_by_role("button", name=re.compile("^Send.*: ")).click()
-        until(lambda: [order.size for order in orders(exchange)] == [0.07])
-
-
-def test_live_sends_only_armed(lab: Lab, browser: Browser, exchange: PaperServer) -> None:
+def test_live_sends_only_armed(lab: Lab, browser: BrowserContext, exchange: PaperServer) -> None:
     lab.write_notebook("live.ipynb", cell(exchange, env="live", panels=False))
     exchange.exchange.cancel_all(exchange.exchange.accounts["empty"])
     with new_page(browser) as page:
@@ -352,7 +327,7 @@ def test_live_sends_only_armed(lab: Lab, browser: Browser, exchange: PaperServer
 
 
 def test_a_restarted_kernel_finds_what_its_former_self_left_open(
-    lab: Lab, browser: Browser, exchange: PaperServer
+    lab: Lab, browser: BrowserContext, exchange: PaperServer
 ) -> None:
     lab.write_notebook("restart.ipynb", cell(exchange, env="live", panels=True))
     exchange.exchange.cancel_all(exchange.exchange.accounts["empty"])
@@ -380,7 +355,7 @@ def test_a_restarted_kernel_finds_what_its_former_self_left_open(
         assert [order.size for order in orders(exchange)] == [0.09]
 
 
-def test_in_notebook_7(lab: Lab, browser: Browser, exchange: PaperServer) -> None:
+def test_in_notebook_7(lab: Lab, browser: BrowserContext, exchange: PaperServer) -> None:
     lab.write_notebook("seven.ipynb", cell(exchange))
     exchange.exchange.cancel_all(exchange.exchange.accounts["empty"])
     with new_page(browser, height=1500) as page:

@@ -7,8 +7,6 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import wait as wait_for
 from html import escape
 from typing import Any
 
@@ -22,6 +20,7 @@ from .feed import Snapshot, Subscription, Trouble, Update, feed_of
 from .presence import Presence
 from .root import Root
 from .sources import Topic
+from .work import Work
 
 _log = logging.getLogger("kfut_analytics.widgets")
 
@@ -54,14 +53,13 @@ class Panel(Root):
 
     def __init__(self, client: Client, *, presence: Presence | None = None) -> None:
         # First, because close() needs it, and runs even for a panel that was refused below.
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kfut-panel")
+        self._work = Work(self.title.lower(), {"panel": 1})
         if not isinstance(client, Client):
             raise ArgumentError(f"client={client!r} is not a client: open one with kfut.connect()")
         super().__init__(self.title.lower(), presence=presence)
         self.client = client
         self._lock = threading.RLock()
         self._badged = self._alone
-        self._pending: list[Future[None]] = []
         self._times: dict[Topic, pd.Timestamp] = {}
         self._troubles: dict[Topic, Trouble] = {}
         self.head = html()
@@ -126,19 +124,12 @@ class Panel(Root):
 
     def submit(self, doing: str, work: Callable[..., None], *args: object) -> None:
         """Do something on the panel's own thread, after what was begun before."""
-        with self._lock:
-            show(self.refusal, "")
-            try:
-                self._pending = [*self._unfinished(), self._worker.submit(self._run, doing, work, *args)]
-            except RuntimeError as error:
-                show(self.status, render.failure(error, doing))
+        show(self.refusal, "")
+        self._work.begin("panel", doing, self.tell, work, *args)
 
-    def _run(self, doing: str, work: Callable[..., None], *args: object) -> None:
-        try:
-            work(*args)
-        except Exception as error:
-            _log.debug("%s failed", doing, exc_info=True)
-            show(self.status, render.failure(error, doing))
+    def tell(self, text: str) -> None:
+        """Say what became of the last action."""
+        show(self.status, text)
 
     def refused(self, text: str) -> None:
         """Say why a click did not count."""
@@ -147,10 +138,6 @@ class Panel(Root):
     def refresh(self, topics: Iterable[Topic] = ()) -> None:
         """Look again as soon as can be."""
         feed_of(self.client).refresh(*(topics or self.topics))
-
-    def _unfinished(self) -> list[Future[None]]:
-        with self._lock:
-            return [work for work in self._pending if not work.done()]
 
     def wait(self, timeout: float = 30.0) -> None:
         """Wait until everything is shown once and no action is under way.
@@ -161,14 +148,15 @@ class Panel(Root):
             If that is not so after ``timeout`` seconds.
         """
         deadline = time.monotonic() + timeout
-        while (pending := self._unfinished()) or not self.topics <= self._times.keys() | self._troubles.keys():
+        while not self.topics <= self._times.keys() | self._troubles.keys():
             if time.monotonic() > deadline:
-                raise TimeoutError(f"the {self.title.lower()} are still at work after {timeout:g} s")
-            wait_for(pending, timeout=0.01) if pending else time.sleep(0.01)
+                raise TimeoutError(f"the {self.title.lower()} are not known after {timeout:g} s")
+            time.sleep(0.01)
+        self._work.wait(deadline - time.monotonic())
 
     def close(self) -> None:
         """Take the panel off the page; an action that has begun is finished."""
-        self._worker.shutdown(wait=False)
+        self._work.close()
         if self._subscription is not None:
             self._subscription.close()
         super().close()

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from ..contracts import plain, pnl_currency, quote_currency, to_decimal
-from ..errors import KfutError
+from ..errors import KfutError, OrderRefused
 from ..guards.bracket import Bracket
 from ..orders import ORDER_TYPES, Order, OrderResult, Preview
 
@@ -175,6 +175,11 @@ def failure(error: BaseException, doing: str) -> str:
     """An error as a message; errors that are not ours are shown with their type."""
     text = str(error) if isinstance(error, KfutError) else f"{type(error).__name__}: {error}"
     return message("bad", f"{doing} failed", text)
+
+
+def refused(title: str, why: OrderRefused, beside: str = "") -> str:
+    """That an order was refused, and why, unless that stands ``beside`` a field, which is named then."""
+    return message("bad", title, f"The reason stands beside “{beside}”." if beside else str(why))
 
 
 def message(tone: Tone, title: str, text: str = "", extra: str = "") -> str:

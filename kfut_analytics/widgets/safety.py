@@ -17,6 +17,7 @@ from .feed import Snapshot
 from .panel import READ_ONLY, Panel, html, show
 from .presence import Presence
 from .sources import Topic
+from .work import telling
 
 _TIMEOUTS = (30, 60, 120, 300, 900)
 _EVERYTHING: tuple[Topic, ...] = ("orders", "fills", "positions", "account", "margin", "journal")
@@ -121,7 +122,8 @@ class SafetyPanel(Panel):
         show(self.refusal, "")
         show(self.status, render.message("note", f"{doing}…"))
         # Not behind whatever this panel does else: it goes out now.
-        threading.Thread(target=self._run, args=(doing, self._kill, flatten), name="kfut-kill", daemon=True).start()
+        kill = (doing, self.tell, self._kill, flatten)
+        threading.Thread(target=telling, args=kill, name="kfut-kill", daemon=True).start()
 
     def _kill(self, flatten: bool) -> None:
         report = self.client.kill(flatten=flatten)

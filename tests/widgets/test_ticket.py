@@ -444,7 +444,7 @@ def test_an_order_goes_out_at_once_whatever_the_one_before_waits_for(
 
     monkeypatch.setattr(client, "place", slow_place)
     monkeypatch.setattr(client, "facts", slow_facts)
-    ticket._facts = None
+    ticket._preview.forget()
     for size in ("0.01", "0.02"):
         fill_in(ticket, size=size)
         ticket.review_button.click()
@@ -468,7 +468,7 @@ def test_previews_do_not_pile_up_while_the_exchange_is_slow(
         return facts(symbol)
 
     monkeypatch.setattr(client, "facts", slow)
-    ticket._facts = None
+    ticket._preview.forget()
     fill_in(ticket)
     until(lambda: bool(asked))
     for size in range(1, 6):
@@ -562,7 +562,7 @@ def test_no_error_is_lost(
         "facts": (None, ticket.live),
     }[call]
     if button is None:
-        ticket._facts = None
+        ticket._preview.forget()
         ticket.size.value = "0.02"
     else:
         button.click()

@@ -14,9 +14,7 @@ from ...guards.bracket import Bracket
 from ...orders import Order, OrderResult
 from ...times import utc_now
 from .. import render
-
-Tell = Callable[[str], None]
-"""Shows a text, in place of what was shown there before."""
+from ..work import Tell
 
 
 class Sent(Protocol):

@@ -1,7 +1,7 @@
 """The order ticket: the fields, the market beside them, what the order would do, and the click that sends it.
 
-What makes a click safe is in `session` and `send`, what is shown in `render`; `form`, `search`, `market`, `arming`
-and `field` are the ticket's parts, `work` its threads.
+What makes a click safe is in `session` and `send`, what is shown in `render`; `form`, `search`, `market`, `preview`,
+`outcomes`, `arming` and `field` are the ticket's parts.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,19 +18,21 @@ import ipywidgets
 
 from ...client import Client
 from ...errors import ArgumentError, OrderRefused
-from ...orders import Market, Order, Preview, examine
+from ...orders import Order, Preview
 from .. import render
 from ..feed import Snapshot, Trouble, Update, feed_of
+from ..panel import html, show
 from ..root import Root
 from ..session import REFUSALS, Permit
 from ..sources import Quote
+from ..work import Tell, Work, telling
 from .arming import Arming
 from .form import Form
 from .market import MarketView
-from .outcomes import Outcomes, Sent, SentBracket, SentOrder, Tell
+from .outcomes import Outcomes, Sent, SentBracket, SentOrder
+from .preview import LivePreview
 from .send import SendButton, too_late
 from .style import TICKET_CSS
-from .work import Lane, Work
 
 _log = logging.getLogger("kfut_analytics.widgets")
 
@@ -40,8 +41,8 @@ DEFAULT_SYMBOL = "PF_XBTUSD"
 PAUSE = 0.12
 """Seconds after the last key until the preview is worked out."""
 
-FACTS_KEPT = 4.0
-"""Seconds for which the account's figures are good enough for the preview beside the fields."""
+_LANES = {"preview": 1, "review": 1, "send": 8}
+"""How much of a kind is done at a time. An order goes out when it is sent, whatever became of the one before."""
 
 _USERS_LIMITS = {"order_notional", "session_notional", "daily_notional"}
 
@@ -95,7 +96,7 @@ class OrderTicket(Root):
         self, client: Client, symbol: str | None = None, *, lifetime: float = 15.0, panels: bool = True
     ) -> None:
         # First, because close() needs it, and runs even for a ticket that was refused below.
-        self._work = Work()
+        self._work = Work("ticket", _LANES)
         if not isinstance(client, Client):
             raise ArgumentError(f"client={client!r} is not a client: open one with kfut.connect()")
         if not lifetime > 0:
@@ -107,7 +108,6 @@ class OrderTicket(Root):
         self._lock = threading.RLock()
         self._edition = self._sent = 0
         self._permit: Permit[Order] | None = None
-        self._facts: Market | None = None
         self._quotes = 0
         self._quoted = -math.inf
         self._own: Any = None
@@ -117,7 +117,8 @@ class OrderTicket(Root):
         self.market = MarketView(self.form.take_level)
         self.arming = Arming(client.env == "live")
         self.arming.on_change(self._on_arming)
-        self.live, self.review, self.refusal = _html(), _html(), _html()
+        self._preview = LivePreview(client, self.form, self._work, self._lock, self._wants_preview)
+        self.live, self.review, self.refusal = self._preview.widget, html(), html()
         self._outcomes = Outcomes()
         self.status = self._outcomes.widget
         self._panels = self._made_panels() if panels else []
@@ -126,7 +127,7 @@ class OrderTicket(Root):
         self.add_class("kfut-ticket")
         if client.env == "live":
             self.add_class("kfut-is-live")
-        self._submit("preview", "Reading the contracts", partial(_show, self.live), self._read_contracts)
+        self._work.begin("preview", "Reading the contracts", self._preview.tell, self._read_contracts)
         self._subscription = feed_of(client).subscribe(
             {"quote", "orders"}, self._on_update, symbol=self.form.search.symbol, presence=self.presence
         )
@@ -186,7 +187,7 @@ class OrderTicket(Root):
 
     def _arranged(self) -> list[Any]:
         client = self._client
-        head = ipywidgets.HBox([_html(render.badge(client.env, client.trading)), self.arming])
+        head = ipywidgets.HBox([html(render.badge(client.env, client.trading)), self.arming])
         head.add_class("kfut-ticket-head")
         form = ipywidgets.VBox([*self.form.rows(), self._actions])
         form.add_class("kfut-form")
@@ -194,7 +195,7 @@ class OrderTicket(Root):
         beside.add_class("kfut-shown")
         columns = ipywidgets.HBox([form, beside])
         columns.add_class("kfut-columns")
-        notice = [] if client.trading else [_html(render.message("note", "Send is off", _READ_ONLY))]
+        notice = [] if client.trading else [html(render.message("note", "Send is off", _READ_ONLY))]
         style = ipywidgets.HTML(TICKET_CSS, layout=ipywidgets.Layout(display="none"))
         below = ipywidgets.VBox(self._panels)
         below.add_class("kfut-panels")
@@ -263,7 +264,7 @@ class OrderTicket(Root):
             if isinstance(update, Trouble):
                 if update.topic == "quote":
                     self.market.trouble = f"no newer quote: {update.error}"
-                    self.live.add_class("kfut-past")
+                    self._preview.mark_old(old=True)
                 return
             if update.topic == "orders":
                 self._own = update.data
@@ -271,7 +272,7 @@ class OrderTicket(Root):
                 self._show_quote(update)
         except Exception as error:
             _log.debug("showing the market failed", exc_info=True)
-            _show(self.refusal, render.failure(error, "Showing the market"))
+            show(self.refusal, render.failure(error, "Showing the market"))
 
     def _show_quote(self, update: Snapshot) -> None:
         quote: Quote = update.data
@@ -283,21 +284,21 @@ class OrderTicket(Root):
             mine = mine.reindex(columns=["side", "limit_price", "stop_price", "unfilled_size"])
         self._quotes += 1
         self._quoted = time.monotonic()
-        self.live.remove_class("kfut-past")
+        self._preview.mark_old(old=False)
         self.form.show_quote(quote)
         self.market.show(quote, self.form.tick, mine, str(self._quotes))
         self.form.search.show_facts(quote.ticker, update.time)
         if not self.form.is_blank() and self._permit is None and self._edition != self._sent:
             self._schedule(0.0)
 
-    # ---- the preview beside the fields -------------------------------------------------------------------------
+    # ---- what the fields say -----------------------------------------------------------------------------------------
 
     def _on_change(self, field: str) -> None:
         with self._lock:
             self._edition += 1
             if self._permit is not None:
                 self._end_review("changed")
-                _show(self.review, render.message("note", REFUSALS["changed"]))
+                show(self.review, render.message("note", REFUSALS["changed"]))
         if field == "symbol":
             self._change_symbol()
         self._schedule(PAUSE)
@@ -307,7 +308,7 @@ class OrderTicket(Root):
         if symbol == self._symbol:
             return  # the same in other words
         self._symbol = symbol
-        self._facts = None
+        self._preview.forget()
         self.form.clear_numbers()
         self.form.search.complain()
         self.market.clear()
@@ -323,41 +324,11 @@ class OrderTicket(Root):
             self.form.search.complain(f"there is no contract {symbol!r}: choose one from the list")
 
     def _schedule(self, pause: float) -> None:
-        """Work the preview out in a moment; of several wishes the newest counts."""
         with self._lock:  # the newest wish is for the newest edition
-            show = partial(self._show_live, self._edition)
-            self._work.later(pause, partial(self._submit, "preview", "The preview", partial(_show, self.live), show))
+            self._preview.schedule(pause, self._edition)
 
-    def _show_live(self, edition: int, wish: int) -> None:
-        if not self._work.is_newest(wish) or edition != self._edition or self._permit is not None:
-            return  # a newer one is waiting, or something else was done since
-        if self.form.is_blank():
-            self.form.complain(None)
-            _show(self.live, "")
-            return
-        try:
-            order = self.form.order()
-            seen = examine(order, self._known_market(order.symbol), self._client.limits, self._client.spent())
-            if exits := self.form.exit_prices():
-                self._client.checked_exits(seen, **exits)
-        except OrderRefused as refused:
-            if edition == self._edition:
-                self._show_problem(refused, partial(_show, self.live), "This order would not be sent")
-            return
-        with self._lock:
-            if edition == self._edition and self._permit is None:
-                self.form.complain(None)
-                _show(self.live, render.live(seen))
-
-    def _known_market(self, symbol: str) -> Market:
-        """What an order is judged by: the account's figures of some seconds ago, the feed's quote of now."""
-        facts = self._facts
-        if facts is None or facts.symbol != symbol or time.monotonic() - facts.read_at > FACTS_KEPT:
-            facts = self._facts = self._client.facts(symbol)
-        quote = self.form.quote
-        if quote is None or quote.symbol != symbol:
-            return facts
-        return replace(facts, ticker=quote.ticker, book=quote.book)
+    def _wants_preview(self, edition: int) -> bool:
+        return edition == self._edition and self._permit is None
 
     # ---- review and send ---------------------------------------------------------------------------------------
 
@@ -366,31 +337,34 @@ class OrderTicket(Root):
             self._edition += 1
             edition = self._edition
             self._end_review("superseded")
-            _show(self.refusal, "")
+            show(self.refusal, "")
             try:
                 order = self.form.order()
             except OrderRefused as refused:
-                self._show_problem(refused, partial(_show, self.review), "Not reviewed")
+                show(self.review, render.refused("Not reviewed", refused, self.form.complain(refused)))
                 return
-            _show(self.review, render.message("note", "Reviewing…"))
-        self._submit(
-            "review", "The review", partial(_show, self.review), self._preview, order, self.form.exit_prices(), edition
-        )
+            show(self.review, render.message("note", "Reviewing…"))
+        tell = partial(show, self.review)
+        self._work.begin("review", "The review", tell, self._review, order, self.form.exit_prices(), edition)
 
-    def _preview(self, stated: Order, exits: dict[str, str], edition: int) -> None:
-        seen = self._client.preview(stated)
-        if exits:
-            self._client.checked_exits(seen, **exits)
+    def _review(self, stated: Order, exits: dict[str, str], edition: int) -> None:
+        try:
+            seen = self._client.preview(stated)
+            if exits:
+                self._client.checked_exits(seen, **exits)
+        except OrderRefused as refused:
+            show(self.review, render.refused("The review was refused", refused, self._complain(refused)))
+            return
         with self._lock:
             if edition != self._edition:
-                _show(self.review, render.message("note", REFUSALS["changed"]))
+                show(self.review, render.message("note", REFUSALS["changed"]))
                 return
             self.form.complain(None)
             lifetime = self._lifetime if self._client.trading else None
             self._permit = Permit(seen.order, self._lifetime)
             self._reviewed = (stated, exits, seen)
-            _show(self.live, "")
-            _show(self.review, render.review(seen, lifetime, exits))
+            show(self.live, "")
+            show(self.review, render.review(seen, lifetime, exits))
             self._place_send_button(self._permit)
 
     def _on_send(self, permit: Permit[Order] | None, under_way: float) -> None:
@@ -398,31 +372,31 @@ class OrderTicket(Root):
         # the person has not seen.
         with self._lock:
             if not self._client.trading:
-                _show(self.refusal, render.message("note", "Not sent", _READ_ONLY))
+                show(self.refusal, render.message("note", "Not sent", _READ_ONLY))
                 return
             if permit is None:
-                _show(self.refusal, render.message("note", "Not sent", "Review the order first."))
+                show(self.refusal, render.message("note", "Not sent", "Review the order first."))
                 return
             if not self.arming.armed:
-                _show(self.refusal, render.message("bad", "Not sent", _NOT_ARMED))
+                show(self.refusal, render.message("bad", "Not sent", _NOT_ARMED))
                 return
             verdict = permit.use(permit.order if self._is_as_reviewed(permit) else None)
             reviewed = self._reviewed
             if permit is self._permit:
                 self._end_review("changed")
             if verdict != "granted":
-                _show(self.refusal, render.message("note", "Click refused", REFUSALS[verdict]))
+                show(self.refusal, render.message("note", "Click refused", REFUSALS[verdict]))
                 return
             _, exits, seen = reviewed
-            _show(self.review, "")
+            show(self.review, "")
             if past := too_late(seen, self.form.quote, self._quoted, under_way):
-                _show(self.refusal, render.message("note", "Click refused", past))
+                show(self.refusal, render.message("note", "Click refused", past))
                 return
-            _show(self.refusal, "")
+            show(self.refusal, "")
             # What the fields say is no order to come until somebody changes it: what became of it has the place.
             self._sent = self._edition
             tell, settle = self._outcomes.begin(render.message("note", f"Sending: {render.summary(seen.order)}"))
-        self._submit("send", "Sending", tell, self._send_order, tell, settle, seen, exits)
+        self._work.begin("send", "Sending", tell, self._send_order, tell, settle, seen, exits)
 
     def _is_as_reviewed(self, permit: Permit[Order]) -> bool:
         """Whether the fields still state the order that the permit is for."""
@@ -441,17 +415,22 @@ class OrderTicket(Root):
                 sent = SentBracket(self._client, self._client.bracket(seen, **exits))
             else:
                 sent = SentOrder(self._client, seen.order, self._client.place(seen))
+        except OrderRefused as refused:
+            settle()
+            self._complain(refused)
+            tell(render.refused("Sending was refused", refused))
+            return
         except BaseException:
             settle()
             raise
         tell(sent.page())
         feed_of(self._client).refresh("orders", "positions", "fills", "account", "journal")
-        self._facts = None
+        self._preview.forget()
         if sent.look():
             settle()
         else:
-            follow = ("send", "Following the order", tell, self._follow, sent, tell, settle)
-            threading.Thread(target=self._run, args=follow, name="kfut-follow", daemon=True).start()
+            follow = ("Following the order", tell, self._follow, sent, tell, settle)
+            threading.Thread(target=telling, args=follow, name="kfut-follow", daemon=True).start()
 
     def _follow(self, sent: Sent, tell: Tell, settle: Callable[[], None]) -> None:
         """Show what becomes of an order until that is settled; others look for it and watch it."""
@@ -465,9 +444,9 @@ class OrderTicket(Root):
         with self._lock:
             if not self.arming.armed and self._permit is not None:
                 self._end_review("changed")
-                _show(self.review, render.message("note", _NOT_ARMED))
+                show(self.review, render.message("note", _NOT_ARMED))
             if self.arming.armed:
-                _show(self.refusal, "")
+                show(self.refusal, "")
 
     def _end_review(self, why: Any) -> None:
         if self._permit is not None:
@@ -475,41 +454,8 @@ class OrderTicket(Root):
             self._permit = None
             self._turn_send_off()
 
-    def _show_problem(self, refused: OrderRefused, tell: Tell, title: str, *, lasting: bool = False) -> None:
-        """Show a refusal beside its field; in words of its own where it stays when the field is changed."""
-        label = self.form.complain(refused)
-        beside = label and not lasting
-        tell(render.message("bad", title, f"The reason stands beside “{label}”." if beside else str(refused)))
-
-    # ---- work on the ticket's own threads -----------------------------------------------------------------------
-
-    def _submit(self, lane: Lane, doing: str, tell: Tell, work: Callable[..., None], *args: object) -> None:
-        try:
-            self._work.begin(lane, self._run, lane, doing, tell, work, *args)
-        except RuntimeError as error:
-            tell(render.failure(error, doing))
-
-    def _run(self, lane: Lane, doing: str, tell: Tell, work: Callable[..., None], *args: object) -> None:
-        try:
-            work(*args)
-        except OrderRefused as refused:
-            self._show_problem(refused, tell, f"{doing} was refused", lasting=lane == "send")
-            if refused.rule in _USERS_LIMITS:
-                self.arming.disarm("a limit of yours would be exceeded")
-        except Exception as error:
-            # An exception in a callback is seen by nobody: whatever it is, it belongs on the page.
-            _log.debug("%s failed", doing, exc_info=True)
-            tell(render.failure(error, doing))
-
-
-def _html(text: str = "") -> Any:
-    widget = ipywidgets.HTML()
-    _show(widget, text)
-    return widget
-
-
-def _show(widget: Any, text: str) -> None:
-    """Set an HTML widget's text; an empty one takes no room."""
-    if widget.value != text:
-        widget.value = text
-    widget.layout.display = None if text else "none"
+    def _complain(self, refused: OrderRefused) -> str:
+        """Show a refusal beside its field, and disarm where it says that a limit of the person's own is reached."""
+        if refused.rule in _USERS_LIMITS:
+            self.arming.disarm("a limit of yours would be exceeded")
+        return self.form.complain(refused)

@@ -39,7 +39,7 @@ class OrderCalls:
 
     env: str
     trading: bool
-    limits: Limits
+    _limits: Limits
     _venue: Venue
     _rules: Rules
     _open_journal: Callable[[], Journal]
@@ -48,6 +48,19 @@ class OrderCalls:
     @cached_property
     def _desk(self) -> Desk:
         return Desk(self._venue, self._rules, self._open_journal(), self.limits, self._market)
+
+    @property
+    def limits(self) -> Limits:
+        """Your own limits; others that are set here hold from the next order on."""
+        return self._limits
+
+    @limits.setter
+    def limits(self, limits: Limits) -> None:
+        if not isinstance(limits, Limits):
+            raise ArgumentError(f"limits={limits!r}: give kfut.Limits(order_notional=…) or others")
+        self._limits = limits
+        if "_desk" in self.__dict__:
+            self._desk.limits = limits
 
     def _market(self, symbol: str) -> Market:
         """What an order in a contract is judged by, read now."""

@@ -72,6 +72,8 @@ class Desk:
 
     Attributes
     ----------
+    limits
+        As above; they may be exchanged.
     session
         Tells what this client sends from what others do, in the journal.
     locked
@@ -86,7 +88,7 @@ class Desk:
         self.journal = journal
         self.session = uuid.uuid4().hex
         self.locked = False
-        self._limits = limits
+        self.limits = limits
         self._read_market = read_market
         self._resolver = Resolver(venue, journal)
 
@@ -104,12 +106,12 @@ class Desk:
         """An order with the facts it is judged by: those of a fresh preview, else read now."""
         order = stated.order if isinstance(stated, Preview) else stated
         if isinstance(stated, Preview) and stated.market is not None and stated.age <= FRESH:
-            if stated.limits == self._limits:
+            if stated.limits == self.limits:
                 return stated
             market = stated.market  # it was held against other limits, or none
         else:
             market = self._read_market(order.symbol)
-        return orders.examine(order, market, self._limits, self.journal.spent(self.session))
+        return orders.examine(order, market, self.limits, self.journal.spent(self.session))
 
     def _write_order(self, order: Order, seen: Preview) -> Intent:
         if not order.reduce_only:
@@ -120,7 +122,7 @@ class Desk:
             """Under the journal's lock: two orders cannot both use the last of a limit."""
             over = (limit is not None and used + notional > to_decimal(limit) for _, limit, used in self._used(spent))
             if notional and any(over) and seen.market is not None:
-                orders.examine(order, seen.market, self._limits, spent)
+                orders.examine(order, seen.market, self.limits, spent)
 
         try:
             return self._write(
@@ -181,8 +183,8 @@ class Desk:
     def _used(self, spent: Spent) -> list[tuple[str, Decimal | float | None, Decimal]]:
         """Each limit over several orders, and what of it is used."""
         return [
-            ("session_notional", self._limits.session_notional, spent.session),
-            ("daily_notional", self._limits.daily_notional, spent.today),
+            ("session_notional", self.limits.session_notional, spent.session),
+            ("daily_notional", self.limits.daily_notional, spent.today),
         ]
 
     def _exact(self, edit: Edit) -> _Change:
@@ -197,7 +199,7 @@ class Desk:
         row = mine.iloc[0]
         symbol = str(row["symbol"])
         exact = orders.check_edit(edit, self._rules.instrument(symbol))
-        gained = orders.check_change(exact, row, self._read_market(symbol), self._limits)
+        gained = orders.check_change(exact, row, self._read_market(symbol), self.limits)
         updated = row["last_update_time"]
         return _Change(exact, symbol, gained, None if pd.isna(updated) else updated.isoformat())
 

@@ -50,6 +50,20 @@ def test_orders_of_several_threads_together_stay_within_the_session_limit(stage:
     assert len(stage.account.orders) == 3
 
 
+def test_limits_that_are_set_later_hold_for_the_next_order(stage: Any) -> None:
+    order = kfut.Order(SYMBOL, "buy", "0.1", limit_price=79_000)
+    with limited(stage) as client:
+        seen = client.preview(order)
+        client.place(seen)
+        client.limits = kfut.Limits(order_notional=1_000)
+        for send, stated in ((client.preview, order), (client.place, order), (client.place, seen)):
+            with pytest.raises(errors.OrderRefused, match="order_notional"):
+                send(stated)
+        with pytest.raises(errors.ArgumentError, match=r"kfut\.Limits"):
+            client.limits = 1_000  # type: ignore[assignment]
+    assert len(stage.account.orders) == 1
+
+
 def test_a_daily_limit_counts_the_orders_of_former_sessions(stage: Any) -> None:
     with limited(stage, daily_notional=10_000) as client:
         client.place(kfut.Order(SYMBOL, "buy", "0.1", limit_price=79_000))

@@ -14,8 +14,8 @@ import pandas as pd
 
 from . import settings, snapshots
 from .account import Account, Balances
+from .client_guards import GuardCalls
 from .client_history import RESOLUTIONS, HistoryCalls, span_of
-from .client_orders import OrderCalls
 from .errors import (
     ArgumentError,
     ConfigurationError,
@@ -32,7 +32,7 @@ _log = logging.getLogger("kfut_analytics.client")
 Environment = Literal["paper", "live", "archive"]
 
 
-class Client(HistoryCalls, OrderCalls):
+class Client(HistoryCalls, GuardCalls):
     """An account at one venue, as pandas DataFrames, and its orders.
 
     Made by `connect`. Frames have fixed columns and dtypes, also when empty (``kfut.describe()`` lists them); their

@@ -119,7 +119,7 @@ class DeadManSwitch:
             If the exchange did not confirm it; it may be armed nevertheless, and fires then unless it is disarmed.
         """
         with self._wire:
-            if self.armed:
+            if self.armed and not self._stop.is_set():
                 return self
             found = self._armed_before()
             try:
@@ -219,9 +219,9 @@ class DeadManSwitch:
         if fires is None or self.state != "disarmed":
             return ""
         found = (
-            f"the account's switch was set already, to fire at {fires:%H:%M:%S} UTC, by a former kernel or by another "
-            "client. If that client lives, it keeps the exchange waiting after this one has ended, and disarming "
-            "either ends both"
+            f"the account's switch was set already, to fire at {fires:%H:%M:%S} UTC: by a former kernel, an arming "
+            "whose answer was lost, or another client. If that one lives, it keeps the exchange waiting after this one "
+            "has ended, and disarming either ends both"
         )
         _log.warning("dead man's switch: %s", found)
         return found

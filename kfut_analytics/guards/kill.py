@@ -83,7 +83,7 @@ def _held(positions: pd.DataFrame | None) -> str:
     return ", ".join(held) or "none"
 
 
-def kill(desk: Desk, venue: Venue, *, flatten: bool) -> KillReport:
+def kill(desk: Desk, venue: Venue, *, flatten: bool, trouble: str = "") -> KillReport:
     """Cancel all orders, close all positions if asked, whatever of it fails.
 
     Parameters
@@ -95,16 +95,23 @@ def kill(desk: Desk, venue: Venue, *, flatten: bool) -> KillReport:
     flatten
         Whether every position is closed by a market order that may only reduce it. The exchange gives market orders
         a price protection of one percent: in a thin market a rest may stay, and is reported.
+    trouble
+        What went wrong before.
     """
     desk.locked = True
-    problems: list[str] = []
+    problems = [trouble] if trouble else []
     cancelled: list[str] = []
     closed: list[tuple[str, OrderResult]] = []
     # Whatever fails, of whatever kind, the rest is done.
     try:
         cancelled += desk.cancel_all(None).order_ids
     except Exception as error:
-        problems.append(f"cancelling all orders failed: {error}")
+        problems.append(f"cancelling all orders failed, and was tried again: {error}")
+        try:
+            # Past the desk: a journal that cannot be written must not keep orders alive.
+            cancelled += venue.cancel_all(None).order_ids
+        except Exception as again:
+            problems.append(f"cancelling all orders failed again: {again}")
     left = _read(venue.open_orders, "open orders", problems)
     if left is not None and len(left):
         cancelled += _cancel_one_by_one(desk, left, problems)
@@ -124,11 +131,25 @@ def kill(desk: Desk, venue: Venue, *, flatten: bool) -> KillReport:
         positions = _read(venue.positions, "positions", problems)
         if positions is not None and len(positions):
             problems.append(f"not everything is closed: {_held(positions)} is left. Close it by hand")
+    problems += _under_way(desk)
     report = KillReport(
         venue.clock.now(), tuple(dict.fromkeys(cancelled)), tuple(closed), left, positions, tuple(problems)
     )
     (_log.info if report.calm else _log.warning)("%r", report)
     return report
+
+
+def _under_way(desk: Desk) -> list[str]:
+    """Orders that may arrive although everything was cancelled, in sentences."""
+    try:
+        left = [intent for intent in desk.journal.open_intents("place") if not intent.details.get("reduce_only")]
+    except Exception as error:
+        return [f"the journal does not say whether an order is still on its way: {error}"]
+    return [
+        f"whether order {intent.name} has arrived is not known yet, and it may until {intent.deadline:%H:%M:%S} UTC: "
+        "see client.journal(), and use the switch again"
+        for intent in left
+    ]
 
 
 def _cancel_one_by_one(desk: Desk, left: pd.DataFrame, problems: list[str]) -> list[str]:

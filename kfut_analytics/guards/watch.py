@@ -28,6 +28,9 @@ from .picture import Fills, Picture
 
 _log = logging.getLogger("kfut_analytics.guards")
 
+EVERY = 1.0
+"""Seconds between two looks."""
+
 TRIES = 3
 """How often an exit is placed, each time after it is a fact that the one before never arrived."""
 
@@ -43,15 +46,12 @@ class Brackets:
     ----------
     desk, venue, journal
         Of the client.
-    every
-        Seconds between two looks.
     """
 
-    def __init__(self, desk: Desk, venue: Venue, journal: Journal, every: float = 1.0) -> None:
+    def __init__(self, desk: Desk, venue: Venue, journal: Journal) -> None:
         self._desk = desk
         self._venue = venue
         self._journal = journal
-        self._every = every
         self._fills = Fills(venue)
         self._lock = threading.RLock()
         self._all: dict[str, Bracket] = {}
@@ -171,7 +171,7 @@ class Brackets:
     # ---- the watch ---------------------------------------------------------------------------------------------
 
     def _run(self, stop: threading.Event) -> None:
-        while not stop.wait(self._every) and threading.main_thread().is_alive():
+        while not stop.wait(EVERY) and threading.main_thread().is_alive():
             with self._lock:
                 open_ones = [bracket for bracket in self._all.values() if bracket.watched and not bracket.over]
                 if not open_ones:
@@ -186,7 +186,7 @@ class Brackets:
         with bracket.lock:
             if not bracket.watched or bracket.over:
                 return seen
-            if seen is None or seen.age > self._every:
+            if seen is None or seen.age > EVERY:
                 seen = self._picture(bracket)
             try:
                 passing = self._advance(bracket, seen)
@@ -216,15 +216,13 @@ class Brackets:
         entering = entry_id in seen.resting.index or self._is_undecided(entry_id)
         whole = bracket.filled >= float(entry.contracts) - _NOISE
         no_more = whole or self._lasts(bracket, "entry", not entering, seen)
-        if left <= _NOISE:
-            # An exit that has closed everything ends it; else the entry may yet fill, or its fills be listed.
-            if no_more or bracket.closed:
-                return self._finish(bracket, "done" if bracket.filled else "cancelled", "", seen)
-            return ""
-        gone = seen.held.get(entry.symbol, 0.0) * entry.sign <= 0
-        if self._lasts(bracket, "position", gone, seen):
-            # The entry goes too: what it filled from now on would have no exits.
-            return self._finish(bracket, "done", "the position was closed by something else", seen)
+        elsewhere = left > _NOISE and self._lasts(bracket, "position", self._holds_none(entry, seen), seen)
+        if elsewhere or left <= _NOISE:
+            if no_more:
+                why = "the position was closed by something else" if elsewhere else ""
+                return self._finish(bracket, "done" if bracket.filled else "cancelled", why, seen)
+            # It is closed, and what the entry fills from now on would have no exits: the entry goes first.
+            return self._cancel_all(bracket, [entry_id], seen) if elsewhere or bracket.closed else ""
         # The stop first, and what fails with one exit does not keep the other from its place.
         missing: dict[Role, str] = {}
         for role in sorted(bracket.exits, key=lambda role: role != "stop"):
@@ -236,6 +234,10 @@ class Brackets:
         stands = not missing[first] and not bracket.exits[first].gone
         bracket.state = "protected" if stands else "unprotected"
         return "; ".join(filter(None, missing.values()))
+
+    @staticmethod
+    def _holds_none(entry: Order, seen: Picture) -> bool:
+        return seen.held.get(entry.symbol, 0.0) * entry.sign <= 0
 
     def _left(self, bracket: Bracket, seen: Picture) -> float:
         """Count what the entry has filled and the exits have closed; the difference."""

@@ -18,6 +18,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     monkeypatch.setattr("kfut_analytics.rest.budget.LIMITS", {"derivatives": (10**6, 10.0), "history": (10**6, 600.0)})
     # The records of this exchange never lag behind its engine; tests that let them set this anew.
     monkeypatch.setattr(watch, "SETTLE", 0.0)
+    monkeypatch.setattr(watch, "EVERY", 3600.0)  # looks are taken by the tests
     stage = Stage()
     stage.give("flex", "usd", 100_000.0)
     yield stage

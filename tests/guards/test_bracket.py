@@ -11,6 +11,7 @@ import pytest
 
 import kfut_analytics as kfut
 from kfut_analytics import errors
+from kfut_analytics.guards import watch
 from kfut_analytics.guards.bracket import Bracket
 
 SYMBOL = "PF_XBTUSD"
@@ -149,6 +150,8 @@ def test_a_position_closed_elsewhere_takes_the_rest_of_the_entry_with_it(stage: 
     move(stage, 80_020)  # away from the entry, which rests with what is left
     stage.trade(SYMBOL, -bracket.filled, reduce_only=True)
     look(stage, bracket)
+    assert (bracket.over, set(resting(stage))) == (False, {"stop"})  # what the entry fills until now is awaited
+    look(stage, bracket)
     assert (bracket.state, resting(stage)) == ("done", {})
 
 
@@ -216,6 +219,8 @@ def test_an_exit_that_has_closed_everything_ends_the_entry_too(stage: Any) -> No
     assert 0 < bracket.filled < 0.5
     stage.market.depth = 1e9
     move(stage, 80_600)  # away from the entry, whose rest would have no take-profit any more
+    look(stage, bracket)
+    assert (bracket.over, set(resting(stage))) == (False, {"stop"})  # what the entry fills until now is awaited
     look(stage, bracket)
     assert (bracket.state, bracket.closed, resting(stage)) == ("done", bracket.filled, {})
 
@@ -322,11 +327,9 @@ def test_a_bracket_that_is_over_closes_no_position_of_later(stage: Any) -> None:
 def test_two_kernels_with_one_journal_place_every_exit_once(stage: Any) -> None:
     entry = kfut.Order(SYMBOL, "buy", "0.5", limit_price=79_000)
     bracket = stage.client.bracket(entry, take_profit=82_000, stop=77_000)
-    stage.client._brackets._stop.set()  # looks are taken here, one by one
     keys = {"api_key": stage.server.api_key, "api_secret": stage.server.api_secret}
     with kfut.connect("paper", trading=True, base_url=stage.server.base_url, **keys) as other:
         (same,) = other.watch_brackets()
-        other._brackets._stop.set()
         move(stage, 78_800)
         barrier = threading.Barrier(2)
 
@@ -367,8 +370,8 @@ def test_a_kill_switch_used_during_a_look_lets_no_exit_out(stage: Any, monkeypat
     assert "the kill switch was used" in bracket.trouble
 
 
-def test_the_watch_needs_nobody(stage: Any) -> None:
-    stage.client._brackets._every = 0.02
+def test_the_watch_needs_nobody(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "EVERY", 0.02)
     bracket = opened(stage)
     for price, looked in ((82_500, lambda: bracket.over), (80_000, lambda: not bracket.watched)):
         move(stage, price)

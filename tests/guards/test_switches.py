@@ -97,7 +97,7 @@ def test_a_switch_that_another_client_has_armed_is_told(stage: Any, caplog: pyte
     with kfut.connect("paper", trading=True, base_url=stage.server.base_url, **keys) as other:
         assert stage.client.dead_man_switch(timeout=60).arm().trouble == ""
         assert "set already" in other.dead_man_switch(timeout=30).arm().trouble
-        assert "by a former kernel or by another client" in caplog.text
+        assert "or another client" in caplog.text
         assert stage.account.cancel_at == pytest.approx(stage.exchange.now + 30)
         other.dead_man_switch(timeout=30).disarm()
     assert stage.account.cancel_at is None
@@ -116,6 +116,9 @@ def test_arming_and_disarming_that_are_not_confirmed_are_told(stage: Any) -> Non
         switch.disarm()
     assert "it may fire" in switch.trouble
     stage.server.faults.clear()
+    switch.arm()  # somebody who changes their mind gets one that is renewed
+    assert stage.account.cancel_at == pytest.approx(stage.exchange.now + 60)
+    assert switch.beat() == 15
     switch.disarm()
     assert (switch.state, switch.trouble, stage.account.cancel_at) == ("disarmed", "", None)
 
@@ -236,6 +239,7 @@ def test_kill_goes_on_after_any_exception(stage: Any, order: kfut.OrderResult, m
         return call
 
     monkeypatch.setattr(desk, "cancel_all", broken("all", None))
+    monkeypatch.setattr(stage.client._venue, "cancel_all", broken("all", None))
     monkeypatch.setattr(desk, "cancel", broken(order.order_id, cancel))
     monkeypatch.setattr(desk, "place", broken("PI_XBTUSD", place))
     report = stage.client.kill(flatten=True)
@@ -259,6 +263,43 @@ def test_kill_closes_what_it_can_when_the_orders_cannot_be_read(
     report = stage.client.kill(flatten=True)
     assert (stage.account.orders, report.open_orders, report.calm) == ({}, None, False)
     assert "Orders still open unknown" in repr(report)
+
+
+def test_kill_cancels_and_closes_without_a_journal(
+    stage: Any, order: kfut.OrderResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged() -> None:
+        raise errors.ConfigurationError("the journal of orders is damaged")
+
+    stage.client.place(kfut.Order(SYMBOL, "buy", "0.2"))
+    stage.client.__dict__.pop("_desk")
+    monkeypatch.setattr(stage.client, "_open_journal", damaged)
+    report = stage.client.kill(flatten=True)
+    assert (stage.account.orders, stage.account.positions) == ({}, {})
+    assert report.problems == ("the journal of orders is damaged",)
+
+
+def test_kill_cancels_although_the_disk_is_full(
+    stage: Any, order: kfut.OrderResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise errors.ConfigurationError("the disk is full")
+
+    monkeypatch.setattr(stage.client._desk.journal, "write", full)
+    report = stage.client.kill()
+    assert stage.account.orders == {}
+    assert report.cancelled == (order.order_id,)
+    assert "the disk is full" in report.problems[0]
+
+
+def test_kill_tells_of_an_order_that_may_yet_arrive(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kfut_analytics.desk.PATIENCE", 0.05)
+    stage.server.faults.plan("sendorder", "drop-before")
+    lost = stage.client.place(kfut.Order(SYMBOL, "buy", "0.1", limit_price=79_000))
+    assert lost.status == "unknown"
+    report = stage.client.kill()
+    assert any(f"whether order {lost.cli_ord_id} has arrived is not known" in told for told in report.problems)
+    assert not report.calm
 
 
 def test_kill_flattens_a_position_with_isolated_margin(stage: Any) -> None:

@@ -65,7 +65,9 @@ class Plan:
         return (waiting + self.requests * _PER_REQUEST) / 60
 
     def __str__(self) -> str:
-        return f"about {self.requests:,} requests, {self.tokens:,} tokens of history, {self.minutes:,.0f} minutes"
+        minutes = math.ceil(self.minutes)
+        long = "less than a minute" if minutes <= 1 else f"{minutes:,} minutes"
+        return f"about {self.requests:,} requests, {self.tokens:,} tokens of history, {long}"
 
     def __repr__(self) -> str:
         return f"{self}\n{self.frame.to_string()}"

@@ -302,9 +302,9 @@ class RestSession:
         if is_loopback(self.base_url) or _unsigned:
             return {}
         raise CredentialsError(
-            f"{operation.name} needs an API key and none was found: pass api_key and api_secret, or set "
-            "KRAKEN_FUTURES_API_KEY and KRAKEN_FUTURES_API_SECRET. Create a read-only key on the futures site's "
-            "API settings page"
+            f"no API key was found, and what concerns an account needs one ({operation.name}): pass api_key and "
+            "api_secret, or set KRAKEN_FUTURES_API_KEY and KRAKEN_FUTURES_API_SECRET. Create a read-only key on the "
+            "futures site's API settings page"
         )
 
     def _send(self, operation: Operation, prepared: requests.PreparedRequest) -> requests.Response:

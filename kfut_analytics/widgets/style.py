@@ -25,7 +25,9 @@ CSS = """<style>
   --kfut-focus: var(--jp-brand-color1, #1976d2);
   color: var(--kfut-text); background: var(--kfut-sheet); overflow: visible;
 }
-[data-jp-theme-light="false"] .kfut { color-scheme: dark; }
+[data-jp-theme-light="false"] .kfut { color-scheme: dark;
+  --jp-widgets-dropdown-arrow: url("data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 18 18'\
+%3E%3Cpath fill='%23ddd' d='M4 7l5 5 5-5z'/%3E%3C/svg%3E"); }
 .kfut .widget-html, .kfut .widget-html-content {
   line-height: 1.45; height: auto; min-height: 0; overflow: visible; margin: 0;
 }

@@ -139,13 +139,19 @@ def test_a_type_shows_only_the_fields_it_needs(ticket: OrderTicket, kind: str, s
 
 
 def test_offers_all_contracts_by_symbol_coin_and_kind(ticket: OrderTicket) -> None:
-    offered = dict(option.split(" · ") for option in ticket.symbol.options)
+    offered = {symbol: f"{text} {words}" for symbol, text, words in ticket.symbol.options}
     assert {"PF_XBTUSD", "PI_XBTUSD", "PF_ETHUSD"} <= offered.keys()
-    assert offered["PI_XBTUSD"].endswith("perpetual, inverse")
-    # What a click in the list leaves in the field becomes the symbol.
-    ticket.symbol.value = f"PF_ETHUSD · {offered['PF_ETHUSD']}"
-    assert ticket.symbol.value == "PF_ETHUSD"
+    assert "perpetual, inverse" in offered["PI_XBTUSD"]
+    assert "XBT perp" in offered["PF_XBTUSD"], "found by the exchange's name of the coin, too"
+    assert all(("dated" in text) == (symbol[:2] in {"FF", "FI"}) for symbol, text in offered.items())
+    ticket.symbol.value = "PF_ETHUSD"
     assert "multi-collateral" in ticket.form.search.facts.value
+    assert not ticket.symbol.wrong
+    ticket.symbol.value = "eth"
+    ticket.wait()  # the preview of a form that is still blank leaves it there
+    assert ticket.symbol.wrong
+    assert "there is no contract" in ticket.form.search.problem.value
+    assert "PF_ETHUSD" in ticket.form.search.problem.value
 
 
 def quoted(ticket: OrderTicket, symbol: str) -> bool:

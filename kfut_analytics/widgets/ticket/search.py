@@ -10,11 +10,10 @@ import ipywidgets
 import pandas as pd
 
 from ...contracts import is_inverse, underlying_of
-from ...rules import row_of
+from ...rules import row_of, unknown_symbol
 from .. import render
+from .finder import Finder
 from .market import price_text
-
-SEPARATOR = " · "
 
 
 def describe(instrument: pd.Series[Any]) -> str:
@@ -25,6 +24,12 @@ def describe(instrument: pd.Series[Any]) -> str:
     base = instrument["base"] if not pd.isna(instrument["base"]) else instrument.name
     quote = instrument["quote"] if not pd.isna(instrument["quote"]) else "USD"
     return f"{base}/{quote} {term}, {kind}"
+
+
+def _words(instrument: pd.Series[Any]) -> str:
+    """Words that people use for a contract beside those that describe it."""
+    dated = not pd.isna(instrument["last_trading_time"])
+    return f"{underlying_of(str(instrument.name))} {'dated future' if dated else 'perp swap'}"
 
 
 class ContractSearch(ipywidgets.VBox):  # type: ignore[misc]
@@ -41,41 +46,37 @@ class ContractSearch(ipywidgets.VBox):  # type: ignore[misc]
     """
 
     def __init__(self, symbol: str) -> None:
-        self.field = ipywidgets.Combobox(
+        self.field = Finder(
+            "Contract",
             value=symbol,
-            description="Contract",
-            placeholder="type a symbol, coin or kind",
-            continuous_update=False,
-            style={"description_width": "6.5em"},
-            layout=ipywidgets.Layout(width="100%", min_width="0"),
+            placeholder="symbol, coin or kind",
+            nothing="No contract has all of these words.",
         )
         self.facts = ipywidgets.HTML()
         self.problem = ipywidgets.HTML()
         self.instruments = pd.DataFrame()
-        self.field.observe(self._on_value, names="value")
         super().__init__([self.field, self.problem, self.facts])
 
     @property
     def symbol(self) -> str:
         """The contract's symbol, upper case."""
-        return str(self.field.value).split(SEPARATOR)[0].strip().upper()
+        return str(self.field.value).strip().upper()
 
     def offer(self, instruments: pd.DataFrame) -> None:
         """Offer these contracts, those that have expired aside."""
         expired = instruments["is_expired"].fillna(value=False).astype(bool)
         self.instruments = instruments[~expired]
-        self.field.options = tuple(
-            f"{symbol}{SEPARATOR}{describe(row)}" for symbol, row in self.instruments.sort_index().iterrows()
+        perpetuals_first = self.instruments.sort_index().sort_values(
+            "last_trading_time", na_position="first", kind="stable"
         )
-
-    def _on_value(self, change: Any) -> None:
-        # What is chosen from the list is the symbol with its description: the symbol stays.
-        if SEPARATOR in str(change["new"]):
-            self.field.value = self.symbol
+        self.field.options = [[symbol, describe(row), _words(row)] for symbol, row in perpetuals_first.iterrows()]
 
     def complain(self, text: str = "") -> None:
-        """Say what is wrong with the contract; nothing without a text."""
+        """Say what is wrong with the contract; without a text, whether there is one of that name at all."""
+        if not text and len(self.instruments) and self.symbol not in self.instruments.index:
+            text = str(unknown_symbol(self.symbol, self.instruments))
         self.problem.value = render.problem(text) if text else ""
+        self.field.wrong = bool(text)
 
     def show_facts(self, ticker: pd.Series[Any] | None = None, now: pd.Timestamp | None = None) -> None:
         """Show the contract's facts; with its ticker and the exchange's time the funding, too."""

@@ -18,6 +18,8 @@ TICKET_CSS = """<style>
 .kfut-columns > .kfut-form { flex: 1 1 24em; gap: 6px; }
 .kfut-columns > .kfut-shown { flex: 1 1 22em; gap: 10px; }
 .kfut-form > *, .kfut-fields > * { margin: 0; }
+.kfut-form > .widget-vbox:has(.kfut-finder) { overflow: visible; }
+.kfut-form > .widget-vbox:has(.kfut-finder) .kfut-problem { padding-left: calc(6.5em + 8px); }
 .kfut-fields { flex-flow: row wrap; gap: 4px 10px; align-items: flex-start; }
 .kfut-fields > .kfut-number { flex: 1 1 14em; }
 .kfut-fields > .widget-dropdown { flex: 0 0 9.5em; width: 9.5em !important; }
@@ -58,6 +60,22 @@ TICKET_CSS = """<style>
 .kfut-fields > .kfut-number > .kfut-problem { width: calc(100% + 9.5em + 10px); }
 .kfut-number > .kfut-problem:empty { display: none; }
 .kfut-number.kfut-wrong input { border: 2px solid var(--kfut-bad); }
+
+.kfut-finder { position: relative; display: grid; grid-template-columns: 6.5em minmax(0, 1fr); gap: 0 8px;
+  align-items: center; margin: 0; overflow: visible; }
+.kfut-finder > label { text-align: right; font-size: var(--jp-widgets-font-size, 13px); }
+.kfut-finder > input { min-width: 0; height: 28px; padding: 0 8px; font: inherit; color: var(--kfut-text);
+  background: var(--kfut-ground); border: 1px solid var(--kfut-line); border-radius: 2px; box-sizing: border-box; }
+.kfut-finder.kfut-wrong > input { border: 2px solid var(--kfut-bad); }
+.kfut-finder > ul { position: absolute; z-index: 10; top: 100%; left: calc(6.5em + 8px); right: 0; max-height: 18em;
+  overflow-y: auto; margin: 2px 0 0; padding: 2px 0; list-style: none; color: var(--kfut-text);
+  background: var(--kfut-ground); border: 1px solid var(--kfut-line); border-radius: 2px;
+  box-shadow: 0 2px 8px rgb(0 0 0 / 30%); }
+.kfut-finder > ul[hidden] { display: none; }
+.kfut-finder li { padding: 3px 8px; cursor: pointer; margin: 0; }
+.kfut-finder li:is(:hover, [aria-selected=true]) { background: var(--kfut-panel); }
+.kfut-finder li[aria-selected=true] { outline: 1px solid var(--kfut-focus); outline-offset: -1px; }
+.kfut-finder li[role=presentation] { cursor: default; }
 
 .kfut-send { max-width: 100%; }
 .kfut-send > button { width: auto; max-width: 100%; margin: 0; font-weight: 600; }

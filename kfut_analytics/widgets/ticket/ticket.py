@@ -256,7 +256,7 @@ class OrderTicket(Root):
     def _read_contracts(self) -> None:
         self.form.search.offer(self._client.instruments())
         self.form.search.show_facts()
-        self._explain_symbol()
+        self.form.search.complain()
 
     def _on_update(self, update: Update) -> None:
         """Show what the feed brings; on the feed's thread."""
@@ -314,14 +314,8 @@ class OrderTicket(Root):
         self.market.clear()
         self.form.quote = None
         self.form.search.show_facts()
-        self._explain_symbol()
         if hasattr(self, "_subscription"):
             self._subscription.symbol = symbol
-
-    def _explain_symbol(self) -> None:
-        known, symbol = self.form.search.instruments, self.form.search.symbol
-        if len(known) and symbol not in known.index:
-            self.form.search.complain(f"there is no contract {symbol!r}: choose one from the list")
 
     def _schedule(self, pause: float) -> None:
         with self._lock:  # the newest wish is for the newest edition

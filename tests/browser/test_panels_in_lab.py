@@ -195,7 +195,7 @@ def test_after_a_restart_the_page_says_that_it_is_not_connected(exchange: PaperS
 
 
 def test_a_saved_notebook_says_that_it_is_not_connected(
-    exchange: PaperServer, lab: Lab, page: Page, browser: BrowserContext, tmp_path: Path
+    exchange: PaperServer, lab: Lab, page: Page, tmp_path: Path
 ) -> None:
     cell = source(exchange, 'client.place(kfut.Order("PF_XBTUSD", "buy", "0.02", 70_000))', "kfut.Blotter(client)")
     lab.write_notebook("saved.ipynb", cell)
@@ -214,15 +214,13 @@ def test_a_saved_notebook_says_that_it_is_not_connected(
         nbformat.write(executed.result(), with_state)
         assert "Open orders" in with_state.read_text(encoding="utf-8"), "the state is in it"
     end_kernels(lab)
-    with new_page(browser) as other:
-        other.goto(lab.url("lab/workspaces/with_state/tree/with_state.ipynb"))
-        page.goto(lab.url("lab/tree/saved.ipynb") + "&reset")
-        output = page.locator(".jp-OutputArea").first
-        output.get_by_text("Blotter: not connected").wait_for()
-        assert "70,000" not in output.inner_text()
-        output = other.locator(".jp-OutputArea").first
-        output.get_by_text("Not connected. What this blotter showed is past").wait_for()
-        assert not output.get_by_role("heading", name="Open orders").is_visible()
+    output = page.locator(".jp-OutputArea").first
+    page.goto(lab.url("lab/tree/saved.ipynb") + "&reset")
+    output.get_by_text("Blotter: not connected").wait_for()
+    assert "70,000" not in output.inner_text()
+    page.goto(lab.url("lab/tree/with_state.ipynb") + "&reset")
+    output.get_by_text("Not connected. What this blotter showed is past").wait_for()
+    assert not output.get_by_role("heading", name="Open orders").is_visible()
 
     # As a page of its own, which has neither a kernel nor, here, a way to load widgets.
     as_page, _ = HTMLExporter().from_filename(str(saved))

@@ -239,6 +239,35 @@ def test_a_lost_answer_is_looked_for_and_told(ticket: Locator, exchange: PaperSe
     assert [order.size for order in orders(exchange)] == [0.05]
 
 
+def test_a_contract_is_found_by_words(ticket: Locator, page: Page) -> None:
+    field = ticket.get_by_role("combobox", name="Contract")
+    offered = ticket.get_by_role("listbox", name="Contract").get_by_role("option")
+    field.click()
+    page.keyboard.type("xbt perp")  # what was chosen is marked, so typing replaces it
+    until(lambda: [text.split()[0] for text in offered.all_inner_texts()] == ["PF_XBTUSD", "PI_XBTUSD"])
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    ticket.get_by_text("BTC/USD perpetual, inverse").wait_for()
+    assert field.input_value() == "PI_XBTUSD"
+    assert offered.count() == 0
+
+    field.fill("dated eth")
+    assert all(re.match("F[FI]_ETHUSD_", text) for text in offered.all_inner_texts())
+    page.keyboard.press("Escape")
+    assert field.input_value() == "PI_XBTUSD"
+
+    # What fits several is no choice: it stays, and is told to be no contract.
+    field.fill("eth")
+    page.keyboard.press("Tab")
+    ticket.get_by_text(re.compile("there is no contract 'ETH'; did you mean")).first.wait_for()
+    assert field.get_attribute("aria-invalid") == "true"
+    field.fill("pf_xbtusd")
+    page.keyboard.press("Tab")
+    ticket.get_by_text("BTC/USD perpetual, linear").wait_for()
+    assert field.input_value() == "PF_XBTUSD"
+    ticket.locator(".kfut-level").first.wait_for()
+
+
 def test_keyboard_only(ticket: Locator, page: Page, exchange: PaperServer) -> None:
     state_order(ticket, exchange, "limit", size="0.01")
     number(ticket, "Size").focus()

@@ -75,6 +75,14 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def ctrl_c_counts() -> Iterator[None]:
+    """Ctrl-C interrupts; a shell's background jobs, and what they start, would ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
 def replay() -> Iterator[Callable[..., tuple[kfut.Client, ReplayServer]]]:
     """Start a replay server and a live client on it: ``client, server = replay({path: Answer})``."""
     opened: list[tuple[kfut.Client, ReplayServer]] = []

@@ -184,14 +184,6 @@ def test_a_warning_is_one_line_beside_the_result(
     assert errors.startswith("kfut: warning: .env holds an API key and other users")
 
 
-@pytest.fixture
-def ctrl_c_counts() -> Iterator[None]:
-    """A shell's background jobs ignore Ctrl-C, and so would what they start."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("ctrl_c_counts")
 def test_ctrl_c_ends_with_130_and_no_traceback() -> None:
     with socket.socket() as silent:  # an exchange that never answers

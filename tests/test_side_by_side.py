@@ -56,6 +56,7 @@ def test_a_failure_keeps_the_others_and_what_the_failed_one_had() -> None:
     assert set(caught.value.partial.index.get_level_values("symbol")) == {"GOOD", "BAD", "FINE"}
 
 
+@pytest.mark.usefixtures("ctrl_c_counts")
 @pytest.mark.skipif(sys.platform == "win32", reason="no signal can be sent to a single thread")
 def test_an_interruption_keeps_what_is_complete_and_does_not_wait() -> None:
     release = threading.Event()

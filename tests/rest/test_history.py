@@ -606,6 +606,7 @@ def test_what_fails_in_the_middle_keeps_what_arrived(
     assert partial.dtypes.to_dict() == schema.EXECUTIONS.frame({}).dtypes.to_dict()
 
 
+@pytest.mark.usefixtures("ctrl_c_counts")
 @pytest.mark.skipif(sys.platform == "win32", reason="no signal can be sent to a single thread")
 def test_an_interrupted_fetch_keeps_what_arrived(open_venue: Open) -> None:
     ended = threading.Event()

@@ -90,6 +90,21 @@ def test_an_exit_that_fills_between_fills_and_positions_is_not_something_else(
     assert (look(stage, bracket).state, bracket.trouble) == ("done", "")
 
 
+def test_an_entry_that_fills_between_two_questions_is_not_over(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    bracket = stage.client.bracket(kfut.Order(SYMBOL, "buy", "0.5", limit_price=79_000), stop=77_000)
+    fills = stage.client._venue.fills
+
+    def then_moved(*span: Any) -> pd.DataFrame:
+        monkeypatch.setattr(stage.client._venue, "fills", fills)
+        listed = fills(*span)
+        move(stage, 78_800)
+        return listed
+
+    monkeypatch.setattr(stage.client._venue, "fills", then_moved)
+    assert look(stage, bracket).state == "entering"
+    assert (look(stage, bracket).state, resting(stage)) == ("protected", {"stop": 0.5})
+
+
 def test_an_entry_whose_fills_are_listed_late_gets_its_exits(stage: Any, late: Late) -> None:
     bracket = stage.client.bracket(kfut.Order(SYMBOL, "buy", "0.5", limit_price=79_000), stop=77_000)
     list_fills = late("fills")

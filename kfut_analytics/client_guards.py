@@ -14,7 +14,7 @@ from .client_orders import OrderCalls
 from .desk import Desk
 from .errors import ArgumentError, ConfigurationError
 from .guards.bracket import Bracket, Role, check_entry, exits_of, frame_of
-from .guards.dead_man import DeadManSwitch
+from .guards.dead_man import DeadManSwitch, is_kept_here
 from .guards.kill import KillReport, kill
 from .guards.watch import Brackets
 from .journal import Intent, Outcome, in_memory
@@ -251,7 +251,8 @@ class GuardCalls(OrderCalls):
                 intent.symbol,
                 intent.cli_ord_id,
             )
-        for intent in self._desk.journal.open_intents("dead_man"):
+        armed = self._desk.journal.open_intents("dead_man")
+        for intent in (one for one in armed if not is_kept_here(self._desk.journal, one)):
             words = _LEFT_ARMED.format(intent.details["timeout"], intent.written)
             _log.warning("%s", words)
             self._desk.journal.close(intent, Outcome("left", message=words), "left")

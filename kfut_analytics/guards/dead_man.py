@@ -35,6 +35,9 @@ _AGAIN = 1.0
 
 State = Literal["disarmed", "armed", "fired"]
 
+_LIVING: weakref.WeakSet[DeadManSwitch] = weakref.WeakSet()
+"""The switches of this kernel."""
+
 
 class DeadManSwitch:
     """Cancels all orders of the account if this kernel falls silent; made by `Client.dead_man_switch`.
@@ -74,6 +77,7 @@ class DeadManSwitch:
         self._intent: Intent | None = None
         self._stop = threading.Event()
         self._listeners: list[Callable[[], None]] = []
+        _LIVING.add(self)
 
     @property
     def state(self) -> State:
@@ -105,6 +109,12 @@ class DeadManSwitch:
     def pause(self) -> float:
         """Seconds of this machine between two renewals; a clock that only steps counts as one that goes with it."""
         return self.timeout / 4 / (self._venue.clock.rate or 1.0)
+
+    def is_of(self, journal: Journal, intent: Intent) -> bool:
+        """Whether it is renewed, and this entry of a journal tells of it."""
+        own = self._intent
+        known = own is not None and (own.number, self._journal.path) == (intent.number, journal.path)
+        return known and not self._stop.is_set()
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call, on any thread, whenever it is armed, renewed, disarmed, fires or has trouble."""
@@ -276,6 +286,11 @@ class DeadManSwitch:
 
     def _repr_html_(self) -> str:
         return f"<code>{html.escape(repr(self))}</code>"
+
+
+def is_kept_here(journal: Journal, intent: Intent) -> bool:
+    """Whether a client of this kernel keeps the switch that an entry of a journal tells of."""
+    return any(switch.is_of(journal, intent) for switch in list(_LIVING))
 
 
 def _keep(reference: weakref.ref[DeadManSwitch], stop: threading.Event) -> None:

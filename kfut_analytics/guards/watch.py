@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -35,6 +36,9 @@ TRIES = 3
 """How often an exit is placed, each time after it is a fact that the one before never arrived."""
 
 _NOISE = 1e-9
+
+_HERE: weakref.WeakValueDictionary[str, Bracket] = weakref.WeakValueDictionary()
+"""The brackets of this kernel by their ids, of whichever client."""
 _WAITING = {"reduce_only", "suspended", "post_only", "dislocated", "not_open"}
 """Rules that refuse an exit only as long as the position is not listed yet, or the market takes no such orders."""
 
@@ -88,7 +92,7 @@ class Brackets:
     def watch(self, bracket: Bracket) -> None:
         """Watch a bracket from now on; the first look is taken at once, and an interrupt does not tear it."""
         with self._lock:
-            self._all[bracket.bracket_id] = bracket
+            self._all[bracket.bracket_id] = _HERE[bracket.bracket_id] = bracket
             bracket.watched = True
             if self._thread is None or self._stop.is_set() or not self._thread.is_alive():
                 self._stop = threading.Event()
@@ -97,9 +101,8 @@ class Brackets:
         Errand(partial(self._look_at, bracket), "kfut-bracket").wait()
 
     def unwatched(self) -> list[Intent]:
-        """Brackets in the journal that are open and that this client does not watch."""
-        with self._lock:
-            mine = {name for name, bracket in self._all.items() if bracket.watched or bracket.over}
+        """Brackets in the journal that are open and that no client of this kernel watches."""
+        mine = {name for name, bracket in list(_HERE.items()) if bracket.watched or bracket.over}
         return [intent for intent in self._journal.open_intents("bracket") if intent.cli_ord_id not in mine]
 
     def take_up(self) -> list[Bracket]:

@@ -290,11 +290,13 @@ def ended_kernel(stage: Any) -> None:
 
 @pytest.mark.parametrize("flatten", [False, True])
 def test_a_bracket_that_nobody_watches_is_cancelled_with_its_exits(flatten: bool, stage: Any) -> None:
+    stage.trade(SYMBOL, 0.3)
     bracket = opened(stage)
     ended_kernel(stage)
     result = stage.client.cancel_bracket(bracket.bracket_id, flatten=flatten)
     assert resting(stage) == {}
-    assert (result is None, SYMBOL in stage.account.positions) == (not flatten, not flatten)
+    assert (result is None) == (not flatten)
+    assert stage.account.positions[SYMBOL].size == pytest.approx(0.3 if flatten else 0.8)
     assert stage.client.watch_brackets() == []
     with pytest.raises(errors.ArgumentError, match="there is no bracket"):
         stage.client.cancel_bracket("of somebody else")
@@ -324,11 +326,13 @@ def test_a_bracket_that_is_over_closes_no_position_of_later(stage: Any) -> None:
     assert stage.account.positions[SYMBOL].size == 0.2
 
 
-def test_two_kernels_with_one_journal_place_every_exit_once(stage: Any) -> None:
+def test_two_kernels_with_one_journal_place_every_exit_once(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = kfut.Order(SYMBOL, "buy", "0.5", limit_price=79_000)
     bracket = stage.client.bracket(entry, take_profit=82_000, stop=77_000)
     keys = {"api_key": stage.server.api_key, "api_secret": stage.server.api_secret}
     with kfut.connect("paper", trading=True, base_url=stage.server.base_url, **keys) as other:
+        assert other.watch_brackets() == []  # a client of this kernel watches it
+        monkeypatch.setattr(watch, "_HERE", {})  # as it is in another kernel
         (same,) = other.watch_brackets()
         move(stage, 78_800)
         barrier = threading.Barrier(2)

@@ -96,6 +96,8 @@ def test_a_switch_that_another_client_has_armed_is_told(stage: Any, caplog: pyte
     keys = {"api_key": stage.server.api_key, "api_secret": stage.server.api_secret}
     with kfut.connect("paper", trading=True, base_url=stage.server.base_url, **keys) as other:
         assert stage.client.dead_man_switch(timeout=60).arm().trouble == ""
+        kfut.connect("paper", trading=True, base_url=stage.server.base_url, **keys).close()
+        assert caplog.text == ""  # it is not left behind: a client of this kernel keeps it
         assert "set already" in other.dead_man_switch(timeout=30).arm().trouble
         assert "or another client" in caplog.text
         assert stage.account.cancel_at == pytest.approx(stage.exchange.now + 30)

@@ -148,5 +148,5 @@ def _each_text(part: Any, change: Callable[[str], str]) -> Any:
     if isinstance(part, dict):
         return {key: _each_text(one, change) for key, one in part.items()}
     if is_dataclass(part) and not isinstance(part, (type, Chart)):
-        return replace(part, **{f.name: _each_text(getattr(part, f.name), change) for f in fields(part)})
+        return replace(part, **{f.name: _each_text(getattr(part, f.name), change) for f in fields(part) if f.init})
     return part

@@ -40,7 +40,8 @@ def drawn(chart: Chart) -> Figure:
     engine = figure.get_layout_engine()
     assert engine is not None
     engine.execute(figure)
-    figure.set_layout_engine("none")
+    with mpl.rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
+        figure.set_layout_engine(None)  # "none" would leave an engine that lays out nothing, and draws nevertheless
     return figure
 
 

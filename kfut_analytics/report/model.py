@@ -162,6 +162,8 @@ class Table:
         Numbers of the rows that are set apart.
     limit
         How many rows pages show; a spreadsheet has all.
+    numeric
+        Whether each column holds numbers.
     """
 
     key: str
@@ -171,8 +173,13 @@ class Table:
     empty: str = ""
     strong: frozenset[int] = frozenset()
     limit: int | None = None
+    numeric: list[bool] = field(init=False, repr=False, compare=False)
 
     kind = "table"
+
+    def __post_init__(self) -> None:
+        numeric = [any(row[place].numeric for row in self.rows) for place in range(len(self.heads))]
+        object.__setattr__(self, "numeric", numeric)
 
     def frame(self) -> pd.DataFrame:
         """The rows as a DataFrame of numbers, times and words; heads that occur twice are numbered."""
@@ -181,11 +188,6 @@ class Table:
             names.append(head if head not in names else f"{head} {sum(name.startswith(head) for name in names) + 1}")
         columns = ([row[place].raw for row in self.rows] for place in range(len(names)))
         return pd.DataFrame(dict(zip(names, columns, strict=True)))
-
-    @property
-    def numeric(self) -> list[bool]:
-        """Whether each column holds numbers."""
-        return [any(row[place].numeric for row in self.rows) for place in range(len(self.heads))]
 
     def after_number(self, column: int) -> bool:
         """Whether a column holds text and the one before numbers, so that the two would touch."""

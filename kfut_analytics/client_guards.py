@@ -138,7 +138,7 @@ class GuardCalls(OrderCalls):
         return {role: orders.check(order, self._rules.instrument(order.symbol)) for role, order in exits.items()}
 
     def brackets(self) -> pd.DataFrame:
-        """Brackets of this client, as this kernel saw them last, and those of former kernels that nobody watches.
+        """Brackets of this client, and all others that are open, as this kernel saw them last.
 
         The table is explained by ``kfut.describe("brackets")``. `bracket` and `watch_brackets` return the brackets
         themselves.

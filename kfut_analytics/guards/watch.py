@@ -113,11 +113,12 @@ class Brackets:
         return taken
 
     def all(self) -> list[Bracket]:
-        """The brackets of this client, and those that nobody watches."""
+        """The brackets of this client, and all others that are open, as far as this kernel has seen them."""
         with self._lock:
-            mine = list(self._all.values())
-            left = [intent for intent in self.unwatched() if intent.cli_ord_id not in self._all]
-        return [*mine, *map(restored, left)]
+            mine = dict(self._all)
+        others = [intent for intent in self._journal.open_intents("bracket") if intent.cli_ord_id not in mine]
+        here = {name: bracket for name, bracket in list(_HERE.items()) if bracket.watched}
+        return [*mine.values(), *(here.get(intent.cli_ord_id) or restored(intent) for intent in others)]
 
     def cancel(self, bracket: Bracket | str, *, flatten: bool = False) -> OrderResult | None:
         """Cancel what is open of a bracket, entry and exits, and watch it no more; close its position if asked.

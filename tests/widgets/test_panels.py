@@ -397,12 +397,18 @@ def test_the_journal_says_how_a_bracket_stands_and_who_watches_it(
     assert first()["size"]["text"] == "0.01"
     assert first()["message"]["text"] == "0.01 filled, 0 closed."
 
-    # Another client with the same journal does not look after it, and says so.
+    # Another client with the same journal knows whether this kernel looks after it, and says so.
     with connect(exchange) as other:
-        theirs = shown(JournalPanel(other, rows=2))
-        [row] = [row["cells"] for row in theirs.table.rows if row["cells"]["kind"]["text"] == "Bracket"]
-        assert row["status"]["text"] == "✗ not watched"
-        assert "watch_brackets()" in row["status"]["sub"]
+
+        def seen_there() -> dict[str, Any]:
+            theirs = shown(JournalPanel(other, rows=2))
+            [row] = [row["cells"] for row in theirs.table.rows if row["cells"]["kind"]["text"] == "Bracket"]
+            return row["status"]
+
+        assert seen_there()["text"] == "✓ protected"
+        client._brackets.leave("nobody looks after it any more")
+        assert seen_there()["text"] == "✗ not watched"
+        assert "watch_brackets()" in seen_there()["sub"]
 
     client.cancel_bracket(bracket, flatten=True)
     eventually(lambda: first()["status"]["text"] == "✓ done")

@@ -43,7 +43,8 @@ _LOSS, _HEAD = HexColor(_THEME.live), HexColor("#eef1f4")
 
 _SIDE, _TOP, _BOTTOM = 14 * mm, 20 * mm, 16 * mm
 _ROOM = A4[0] - 2 * _SIDE
-_LEAST = 60 * mm  # a section does not begin below
+_LEAST = 60 * mm  # a section does not begin below, nor a long table
+_SHORT = 12  # rows of a table that is not broken
 _LARGEST, _SMALLEST = 7.5, 4.5  # points of a table's text
 
 
@@ -113,7 +114,8 @@ def _cover(report: Report) -> list[Flowable]:
 
 def _section(section: Section, slots: list[_Slot]) -> Iterator[Flowable]:
     yield CondPageBreak(_LEAST)
-    yield Paragraph(escape(section.title), _style(13, font=_BOLD, spaceBefore=10, spaceAfter=5, keepWithNext=1))
+    together = not (section.parts and isinstance(section.parts[0], Terms))
+    yield Paragraph(escape(section.title), _style(13, font=_BOLD, spaceBefore=10, spaceAfter=5, keepWithNext=together))
     for part in section.parts:
         yield from _part(part, slots)
 
@@ -139,8 +141,12 @@ def _part(part: Part, slots: list[_Slot]) -> Iterator[Flowable]:
             yield _terms(terms)
 
 
-def _title(text: str) -> list[Flowable]:
-    return [Paragraph(escape(text), _style(9, font=_BOLD, spaceBefore=6, spaceAfter=3, keepWithNext=1))] if text else []
+def _title(text: str, *, together: bool = True) -> Iterator[Flowable]:
+    """A title, on one page with what follows; a long table only begins there, else it would leave a page half empty."""
+    if not together:
+        yield CondPageBreak(_LEAST)
+    if text:
+        yield Paragraph(escape(text), _style(9, font=_BOLD, spaceBefore=6, spaceAfter=3, keepWithNext=together))
 
 
 def _tiles(figures: list[Figure]) -> LongTable:
@@ -165,7 +171,7 @@ def _tiles(figures: list[Figure]) -> LongTable:
 
 
 def _table(table: Table) -> Iterator[Flowable]:
-    yield from _title(table.title)
+    yield from _title(table.title, together=len(table.shown) <= _SHORT)
     if not table.rows:
         yield Paragraph(escape(table.empty), _style(8, colour=_MUTED, spaceAfter=4))
         return

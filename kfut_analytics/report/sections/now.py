@@ -250,9 +250,15 @@ def stress(sources: Sources) -> Section:
 
 
 def _stress(sources: Sources) -> Iterator[Part]:
-    if sources.margin.positions.empty:
-        yield Note("No open positions: prices move only the value of the coins held.")
     frame = sources.margin.stress()
+    if sources.margin.positions.empty:
+        moved = bool(frame["collateral_change"].any())
+        changes = (
+            "prices move only the value of the coins held" if moved else "no price moves what the account is worth"
+        )
+        yield Note(f"No open positions: {changes}.")
+        if not moved:
+            return
     yield chart("stress", "What price shocks would make of the equity", height(len(frame)),
                 lambda ax: plots.stress(frame, ax, theme="light"))  # fmt: skip
     rows = [

@@ -234,7 +234,7 @@ def days(sources: Sources) -> Section:
 
 def _ranked_by_equity(sources: Sources) -> Iterator[Part]:
     daily = sources.equity.daily()
-    whole = daily[daily["complete"].astype(bool) & daily["pnl"].notna()]
+    whole = daily[daily["complete"].astype(bool) & daily["pnl"].notna() & daily["return"].notna()]
     rows = []
     if len(whole) >= 2 * DAYS_RANKED:
         order = whole.sort_values("pnl", ascending=False, kind="stable")
@@ -244,7 +244,9 @@ def _ranked_by_equity(sources: Sources) -> Iterator[Part]:
             for rank, (good, bad) in enumerate(zip(records(best), records(worst), strict=True), start=1)
         ]
     heads = ["Rank", "Best day", "P&L", "Return", "Worst day", "P&L", "Return"]
-    empty = f"n/a: there are {len(whole)} whole days; best and worst are told of {2 * DAYS_RANKED} or more."
+    empty = (
+        f"n/a: there are {len(whole)} whole days with capital; best and worst are told of {2 * DAYS_RANKED} or more."
+    )
     yield Table("extreme_days", heads, rows, "Best and worst days by equity, booked or not, USD", empty)
 
 

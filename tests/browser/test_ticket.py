@@ -270,6 +270,17 @@ def test_a_contract_is_found_by_words(ticket: Locator, page: Page) -> None:
 
 def test_keyboard_only(ticket: Locator, page: Page, exchange: PaperServer) -> None:
     state_order(ticket, exchange, "limit", size="0.01")
+    attach = ticket.get_by_role("checkbox", name="Attach take-profit and stop-loss")
+    attach.focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    until(lambda: number(ticket, "Take-profit").evaluate("input => input === document.activeElement"))
+    attach.focus()
+    page.keyboard.press("Space")
+    number(ticket, "Take-profit").wait_for(state="hidden")
+    buy, sell = (ticket.get_by_role("button", name=side, exact=True) for side in ("Buy", "Sell"))
+    assert [side.get_attribute("aria-pressed") for side in (buy, sell)] == ["true", "false"]
     number(ticket, "Size").focus()
     page.keyboard.press("Control+a")
     page.keyboard.type("0.06")

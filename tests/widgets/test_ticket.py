@@ -240,7 +240,10 @@ def test_attached_exits_make_a_bracket(exchange: PaperServer, client: kfut.Clien
     assert "Exits: protected" in ticket.status.value
     assert {order.order_type for order in on_exchange(exchange)} == {"stp", "take_profit"}
     # It is told on, also while other orders are sent: until the bracket is over.
-    fill_in(ticket, order_type="lmt", take_profit="", stop_loss="")
+    assert ticket.form.exits.value, "whatever has prices is attached"
+    ticket.form.exits.value = False
+    assert ticket.form.exit_prices() == {}, "and what is not shown does not count"
+    fill_in(ticket, order_type="lmt")
     review(ticket)
     send(ticket)
     assert ticket.status.value.index("Placed") < ticket.status.value.index("Exits: protected"), "the newest first"

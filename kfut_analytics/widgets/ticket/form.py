@@ -17,8 +17,10 @@ from ..sources import Quote
 from .field import NumberField
 from .market import price_text
 from .search import ContractSearch
+from .toggle import Toggle
 
 SIZE_MODES = [("contracts", "contracts"), ("value", "notional"), ("% of margin", "share")]
+_DISTANCES = [("percent", "percent"), ("quote currency", "quote")]
 SHARES = ("25", "50", "75", "100")
 
 _WIDE = {"description_width": "6.5em"}
@@ -48,26 +50,20 @@ class Form:
         self.quote: Quote | None = None
         self.search = ContractSearch(symbol)
         self.symbol = self.search.field
-        self.side = ipywidgets.ToggleButtons(
-            options=[("Buy", "buy"), ("Sell", "sell")],
-            description="Side",
-            tooltips=["Buy contracts", "Sell contracts"],
-            style={**_WIDE, "button_width": "6em"},
-            layout=_full(),
-        )
+        self.side = Toggle("Side", [("buy", "Buy", "Buy contracts"), ("sell", "Sell", "Sell contracts")])
         # Post-only is a choice beside the limit order that it belongs to, not a type of its own.
         self.order_type = _choice("Type", [(name, kind) for kind, name in ORDER_TYPES.items() if kind != "post"])
         self.size = NumberField("Size", placeholder="contracts")
-        self.size_mode = _choice("in", SIZE_MODES)
+        self.size_mode = _choice("in", SIZE_MODES, "What the size is stated in")
         self.limit_price = NumberField("Limit price", placeholder="quote currency", steps=True)
         self.stop_price = NumberField("Stop price", placeholder="quote currency", steps=True)
         self.trigger_signal = _choice(
             "Trigger by", [("mark price", "mark"), ("index price", "index"), ("last price", "last")]
         )
         self.trailing_deviation = NumberField("Trails by", placeholder="distance")
-        self.trailing_unit = _choice("in", [("percent", "percent"), ("quote currency", "quote")])
+        self.trailing_unit = _choice("in", _DISTANCES, "What the distance is stated in")
         self.limit_offset = NumberField("Limit offset", placeholder="none: then market")
-        self.limit_offset_unit = _choice("in", [("percent", "percent"), ("quote currency", "quote")])
+        self.limit_offset_unit = _choice("in", _DISTANCES, "What the offset is stated in")
         self.reduce_only = _check("Reduce-only", "The order may only make a position smaller")
         self.post_only = _check("Post-only", "The order is refused where it would execute at once")
         self.take_profit = NumberField("Take-profit", placeholder="none", steps=True)
@@ -81,6 +77,10 @@ class Form:
         }
         for name, field in self.fields.items():
             field.observe(lambda _change, name=name: on_change(name), names="value")
+        self.exits = _check("Attach take-profit and stop-loss", "Orders that close the position, placed as it fills")
+        self.exits.observe(self._show_exits, names="value")
+        for field in (self.take_profit, self.stop_loss):
+            field.observe(self._attach, names="value")
         self.order_type.observe(self._show_needed, names="value")
         self.size_mode.observe(self._show_unit, names="value")
         self.size.on("chip", self._take_share)
@@ -88,11 +88,10 @@ class Form:
         for field in (self.limit_price, self.stop_price, self.take_profit, self.stop_loss):
             field.on("step", partial(self.step, field))
         self._show_needed()
+        self._show_exits()
 
     def rows(self) -> list[Any]:
         """The widgets in their order on the page."""
-        exits = ipywidgets.VBox([self.take_profit, self.stop_loss])
-        self.exits = ipywidgets.Accordion([exits], titles=("Attach take-profit and stop-loss",), selected_index=None)
         return [
             self.search,
             self.side,
@@ -104,7 +103,9 @@ class Form:
             _row(self.trailing_deviation, self.trailing_unit),
             _row(self.limit_offset, self.limit_offset_unit),
             _row(self.reduce_only, self.post_only),
-            self.exits,
+            _row(self.exits),
+            self.take_profit,
+            self.stop_loss,
         ]
 
     # ---- what the fields say -----------------------------------------------------------------------------------
@@ -261,6 +262,17 @@ class Form:
         self.limit_price.placeholder = "none: then market" if trigger else "quote currency"
         self._show_unit()
 
+    def _show_exits(self, _change: object = None) -> None:
+        """Exits count as long as they are shown."""
+        for field in (self.take_profit, self.stop_loss):
+            field.layout.display = None if self.exits.value else "none"
+            if not self.exits.value:
+                field.value = ""
+
+    def _attach(self, change: Any) -> None:
+        if change["new"]:
+            self.exits.value = True
+
     def _show_unit(self, _change: object = None) -> None:
         units = {"contracts": "contracts", "notional": "quote currency", "share": "% of what margin allows"}
         self.size.placeholder = units[self.size_mode.value]
@@ -287,9 +299,11 @@ def _share(text: str) -> Any:
         return text
 
 
-def _choice(description: str, options: list[tuple[str, str]]) -> Any:
+def _choice(description: str, options: list[tuple[str, str]], tooltip: str = "") -> Any:
     style = {"description_width": "1.5em"} if description == "in" else _WIDE
-    return ipywidgets.Dropdown(options=options, description=description, style=style, layout=_full())
+    return ipywidgets.Dropdown(
+        options=options, description=description, tooltip=tooltip or None, style=style, layout=_full()
+    )
 
 
 def _check(description: str, tooltip: str) -> Any:

@@ -25,20 +25,17 @@ TICKET_CSS = """<style>
 .kfut-fields > .widget-dropdown { flex: 0 0 9.5em; width: 9.5em !important; }
 .kfut-fields > .widget-dropdown > .widget-label { width: auto; flex: 0 0 auto; }
 .kfut-form .widget-inline-hbox { margin: 0; flex-wrap: nowrap; }
-.kfut-form .widget-toggle-buttons { display: flex; align-items: center; }
-.kfut-form .widget-toggle-buttons > .widget-label { flex: 0 0 6.5em; text-align: right; margin: 0 8px 0 0; }
-.kfut-form .widget-toggle-button { margin: 0 4px 0 0; }
+.kfut-toggle { display: flex; align-items: center; margin: 0; }
+.kfut-toggle > span { flex: 0 0 6.5em; text-align: right; margin: 0 8px 0 0;
+  font-size: var(--jp-widgets-font-size, 13px); }
+.kfut-toggle > .widget-toggle-button { width: 6em; margin: 0 4px 0 0; }
 .kfut-ticket .widget-toggle-button.mod-active {
   outline: 2px solid var(--kfut-text); outline-offset: -2px; font-weight: 600;
 }
 .kfut-form > :is(.kfut-actions, .kfut-fields:has(.widget-checkbox)) { padding-left: calc(6.5em + 8px); }
-.kfut-form .jupyter-widget-Collapse:not(.jupyter-widget-Collapse-open) { padding-left: 6.5em; }
-.kfut-form .jupyter-widget-Collapse-header { border: none; background: none; padding: 4px 0; }
 .kfut-form .kfut-actions { gap: 8px; align-items: center; }
 .kfut-form .kfut-actions > .jupyter-button { margin: 0; }
 .kfut-fields:not(:has(> :not([style*="display: none"]))) { display: none; }
-.kfut-form .jupyter-widget-Collapse-contents { padding: 8px 0 0; border: none; background: none; }
-.kfut-form .jupyter-widget-Collapse-contents .kfut-number + .kfut-number { margin-top: 6px; }
 .kfut-shown .kfut-card + .kfut-card { margin-top: 8px; }
 .kfut-columns + .kfut-panels { border-top: 1px solid var(--kfut-line); padding-top: 12px; }
 

@@ -134,14 +134,16 @@ def _countdown(lifetime: float) -> str:
 def outcome(order: Order, result: OrderResult, time: pd.Timestamp) -> str:
     """What became of an order, and when that was known."""
     tone, title = _OUTCOMES.get(result.status, ("note", result.status))
-    rows = [("Order id", result.order_id or "none")]
+    rows = [("Order id", result.order_id)] if result.order_id else []
     if result.filled_size:
         price = "n/a" if math.isnan(result.average_price) else f"{result.average_price:,.10g}"
         rows += [("Filled", f"{_number(result.filled_size)} contracts"), ("Average price", price)]
     if not math.isnan(result.fee):
         rows += [("Fee", f"{result.fee:,.10g} {pnl_currency(order.symbol)}")]
     rows += [("Exchange's word", result.reason)] if result.reason not in ("", "placed") else []
-    rows += [("Answered", f"{time:%H:%M:%S} UTC")]
+    if result.status == "unknown" and result.until is not None:
+        rows += [("Cannot arrive after", f"{result.until:%H:%M:%S} UTC")]
+    rows += [("As of", f"{time:%H:%M:%S} UTC")]
     return message(tone, f"{title}: {summary(order)}", result.message, lines(rows))
 
 

@@ -110,6 +110,17 @@ def test_a_fill_of_unknown_size_does_not_show_a_number() -> None:
     assert "n/a contracts" in render.outcome(preview().order, result, NOW)
 
 
+def test_an_outcome_says_the_fees_currency_and_until_when_an_unknown_order_may_arrive() -> None:
+    filled = OrderResult("filled", "placed", "Filled.", "an id", filled_size=0.02, average_price=92_000.0, fee=0.92)
+    page = render.outcome(preview().order, filled, NOW)
+    assert "0.92 USD" in page
+    assert "Exchange's word" not in page, "that it was placed says nothing of a fill"
+    until = NOW + pd.Timedelta(seconds=10)
+    page = render.outcome(preview().order, OrderResult("unknown", "", "Being looked for.", until=until), NOW)
+    assert f"Cannot arrive after</th><td>{until:%H:%M:%S} UTC" in page
+    assert "Order id" not in page
+
+
 def test_everything_is_escaped() -> None:
     order = Order(NASTY, "buy", 1, limit_price=1)
     ticker = pd.Series({"bid": 1.0, "ask": 2.0, "mark_price": math.nan})

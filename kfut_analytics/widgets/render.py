@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from html import escape
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 
@@ -37,26 +37,6 @@ def badge(env: str, trading: bool) -> str:
     mode = "" if trading else "<span class='kfut-mode'>read-only</span>"
     kind = "live" if env == "live" else "paper"
     return f"<span class='kfut-badge kfut-{kind}'>{escape(text)}</span>{mode}"
-
-
-def quote(symbol: str, ticker: pd.Series[Any], time: pd.Timestamp) -> str:
-    """Bid, ask and mark of a contract, and when they were read."""
-    bid, ask, mark = (float(ticker[name]) for name in ("bid", "ask", "mark_price"))
-    # A mark price has as many decimals as a calculation gives it; one more than the quotes have is enough here.
-    decimals = 1 + max((_decimals(price) for price in (bid, ask) if not math.isnan(price)), default=9)
-    figures = "".join(
-        f"<span class='kfut-figure'><span class='kfut-label'>{label}</span> {text}</span>"
-        for label, text in (("bid", _number(bid)), ("ask", _number(ask)), ("mark", _number(round(mark, decimals))))
-    )
-    return (
-        f"<div class='kfut-quote'><span class='kfut-figure'>{escape(symbol)}</span>{figures}"
-        f"<span class='kfut-label'>at {time:%H:%M:%S} UTC</span></div>"
-    )
-
-
-def reading() -> str:
-    """What stands in place of a quote until it is read; the former one may be another contract's."""
-    return "<span class='kfut-label'>reading the quote…</span>"
 
 
 def brief(order: Order) -> str:
@@ -204,10 +184,6 @@ def lines(rows: Iterable[tuple[str, str]]) -> str:
     """Labels and texts as a table."""
     cells = "".join(f"<tr><th scope='row'>{escape(label)}</th><td>{escape(text)}</td></tr>" for label, text in rows)
     return f"<table class='kfut-table'>{cells}</table>"
-
-
-def _decimals(price: float) -> int:
-    return max(0, -int(to_decimal(price).normalize().as_tuple().exponent))
 
 
 def _number(value: float) -> str:

@@ -273,6 +273,7 @@ def test_keyboard_only(ticket: Locator, page: Page, exchange: PaperServer) -> No
     attach = ticket.get_by_role("checkbox", name="Attach take-profit and stop-loss")
     attach.focus()
     page.keyboard.press("Space")
+    number(ticket, "Take-profit").wait_for()
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     until(lambda: number(ticket, "Take-profit").evaluate("input => input === document.activeElement"))

@@ -97,14 +97,6 @@ def test_an_outcome_says_what_happened_and_is_announced(status: str) -> None:
     assert "aria-live=" in page
 
 
-def test_a_quote_shows_the_mark_price_with_one_decimal_more_than_bid_and_ask() -> None:
-    ticker = pd.Series({"bid": 87_878.0, "ask": 87_888.5, "mark_price": 87_881.11619})
-    page = render.quote("PF_XBTUSD", ticker, NOW)
-    assert "87,878<" in page
-    assert "87,888.5<" in page
-    assert "87,881.12<" in page
-
-
 def test_a_fill_of_unknown_size_does_not_show_a_number() -> None:
     result = OrderResult("partially_filled", "partiallyFilled", "A sentence.", filled_size=math.nan)
     assert "n/a contracts" in render.outcome(preview().order, result, NOW)
@@ -123,10 +115,8 @@ def test_an_outcome_says_the_fees_currency_and_until_when_an_unknown_order_may_a
 
 def test_everything_is_escaped() -> None:
     order = Order(NASTY, "buy", 1, limit_price=1)
-    ticker = pd.Series({"bid": 1.0, "ask": 2.0, "mark_price": math.nan})
     pages = [
         render.badge(NASTY, trading=True),
-        render.quote(NASTY, ticker, NOW),
         render.review(preview(order=order, warnings=(NASTY,), fee_currency=NASTY, env=NASTY), 15),
         render.outcome(order, OrderResult("rejected", NASTY, NASTY, NASTY), NOW),
         render.failure(RequestTimeout(NASTY), NASTY),

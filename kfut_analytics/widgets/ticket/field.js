@@ -14,8 +14,6 @@ function render({ model, el }) {
   line.className = "kfut-line";
   const input = document.createElement("input");
   Object.assign(input, { id, type: "text", inputMode: "decimal", autocomplete: "off", spellcheck: false });
-  const unit = document.createElement("span");
-  unit.className = "kfut-unit";
   const chips = document.createElement("div");
   chips.className = "kfut-chips";
   const problem = document.createElement("div");
@@ -28,7 +26,7 @@ function render({ model, el }) {
   const say = (content) => model.send({ ...content, typed: input.value });
   const down = button("−", () => say({ step: -1 }));
   const up = button("+", () => say({ step: 1 }));
-  line.append(down, input, up, unit);
+  line.append(down, input, up);
   el.append(label, line, chips, problem);
 
   function button(text, act, title) {
@@ -74,7 +72,6 @@ function render({ model, el }) {
       if (input.value !== model.get("value")) input.value = model.get("value");
     },
     placeholder: () => (input.placeholder = model.get("placeholder")),
-    unit: () => (unit.textContent = model.get("unit")),
     steps: () => [down, up].forEach((one) => (one.hidden = !model.get("steps"))),
     chips() {
       const had = chips.contains(document.activeElement) ? document.activeElement.dataset.chip : null;

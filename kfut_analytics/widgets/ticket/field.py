@@ -15,8 +15,8 @@ class NumberField(anywidget.AnyWidget):
 
     Parameters
     ----------
-    label, placeholder, unit
-        What stands beside, in and behind it.
+    label, placeholder
+        What stands beside and in it.
     steps
         Whether it has steppers; arrow keys do the same.
 
@@ -35,13 +35,12 @@ class NumberField(anywidget.AnyWidget):
     value = traitlets.Unicode("").tag(sync=True)
     label = traitlets.Unicode("").tag(sync=True)
     placeholder = traitlets.Unicode("").tag(sync=True)
-    unit = traitlets.Unicode("").tag(sync=True)
     steps = traitlets.Bool(False).tag(sync=True)
     chips: Any = traitlets.List().tag(sync=True)
     problem = traitlets.List(["", ""]).tag(sync=True)
 
-    def __init__(self, label: str, *, placeholder: str = "", unit: str = "", steps: bool = False) -> None:
-        super().__init__(label=label, placeholder=placeholder, unit=unit, steps=steps)
+    def __init__(self, label: str, *, placeholder: str = "", steps: bool = False) -> None:
+        super().__init__(label=label, placeholder=placeholder, steps=steps)
         self._listeners: dict[str, Callable[[Any], None]] = {}
         self.on_msg(self._on_message)
 

@@ -49,7 +49,6 @@ TICKET_CSS = """<style>
   border: 1px solid var(--kfut-line); border-radius: 2px; box-sizing: border-box;
 }
 .kfut-number .kfut-line > .kfut-button { min-width: 28px; height: 28px; padding: 0; }
-.kfut-number .kfut-unit:empty { display: none; }
 .kfut-number > .kfut-chips { grid-column: 2; display: flex; flex-wrap: wrap; gap: 4px; }
 .kfut-fields > .kfut-number > .kfut-chips { flex-wrap: nowrap; width: max-content; }
 .kfut-number > .kfut-chips:empty { display: none; }

@@ -135,6 +135,24 @@ def test_sync_plans_saves_and_verifies(client: kfut.Client, run: Run, tmp_path: 
     assert strict(shown)["problems"]
 
 
+def test_an_archive_is_read_without_an_exchange(
+    client: kfut.Client, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "kept"
+    assert run("sync", "--path", folder)[0] == 0
+    told = {name: strict(run(name, "--json")[1]) for name in ("positions", "orders", "margin")}
+    for name, live in told.items():
+        assert run_main(monkeypatch, name, "--env", "archive", "--path", folder, "--json") == 0
+        kept = strict(capsys.readouterr().out)
+        assert kept["env"] == "archive"
+        if name == "margin":
+            assert [row["symbol"] for row in kept["liquidation"]] == [row["symbol"] for row in live["liquidation"]]
+        else:
+            assert [row["size"] for row in kept[name]] == [row["size"] for row in live[name]]
+        assert run_main(monkeypatch, name, "--env", "archive") == 2
+        assert "--env archive needs --path" in capsys.readouterr().err
+
+
 def test_at_a_terminal_the_plan_is_said_beside_the_result(
     client: kfut.Client, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

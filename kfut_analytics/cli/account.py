@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import AccountOption, EnvOption, JsonOption, UrlOption, opened
+from .options import AccountOption, JsonOption, PathOption, ReadEnvOption, UrlOption, opened
 from .output import write_frame, write_json
 
 if TYPE_CHECKING:
@@ -66,10 +66,14 @@ def heading(client: Client, as_of: Any) -> dict[str, Any]:
 
 
 def positions(
-    env: EnvOption = "paper", base_url: UrlOption = None, account: AccountOption = None, as_json: JsonOption = False
+    env: ReadEnvOption = "paper",
+    base_url: UrlOption = None,
+    account: AccountOption = None,
+    path: PathOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Show the open positions."""
-    with opened(env, base_url, account) as client:
+    with opened(env, base_url, account, path=path) as client:
         frame = client.positions()
         as_of = frame.attrs.get("as_of")
         if as_json:
@@ -80,9 +84,10 @@ def positions(
 
 
 def margin(
-    env: EnvOption = "paper",
+    env: ReadEnvOption = "paper",
     base_url: UrlOption = None,
     account: AccountOption = None,
+    path: PathOption = None,
     shock: Annotated[
         list[float] | None, typer.Option(help="Move of all markets for the stress, such as -0.2; may be repeated.")
     ] = None,
@@ -91,7 +96,7 @@ def margin(
     """Show margin usage, where positions would be liquidated, and what a move of all markets would do."""
     from .. import margin as of
 
-    with opened(env, base_url, account) as client:
+    with opened(env, base_url, account, path=path) as client:
         found = of(client)
         usage, liquidation, stress = found.usage(), found.liquidation(), found.stress(shock or None)
         if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from ..client import Client
 
 EnvOption = Annotated[str, typer.Option("--env", help="paper or live.")]
+ReadEnvOption = Annotated[str, typer.Option("--env", help="paper, live, or archive, which needs --path.")]
+PathOption = Annotated[Path | None, typer.Option(help="Folder of the archive, if it is not the usual one.")]
 UrlOption = Annotated[str | None, typer.Option("--base-url", help="Address of the exchange, if not the usual one.")]
 AccountOption = Annotated[
     str | None, typer.Option("--account", help="Account of the embedded paper exchange: demo, empty, or a kept one.")
@@ -33,4 +36,6 @@ def opened(env: str, base_url: str | None = None, account: str | None = None, **
                 "the key decides which account it is"
             )
         options["account"] = account
+    if env == "archive" and options.get("path") is None:
+        raise ArgumentError("--env archive needs --path, the folder of an archive: kfut sync says where it saves")
     return connect(env, base_url=base_url, **options)  # type: ignore[arg-type]  # connect says what is wrong

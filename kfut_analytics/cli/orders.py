@@ -8,7 +8,7 @@ import typer
 
 from ..errors import ArgumentError
 from .account import heading, title
-from .options import AccountOption, EnvOption, JsonOption, UrlOption, opened
+from .options import AccountOption, EnvOption, JsonOption, PathOption, ReadEnvOption, UrlOption, opened
 from .output import write_frame, write_json
 
 app = typer.Typer(
@@ -52,15 +52,16 @@ _JOURNAL = dict.fromkeys(
 @app.callback()
 def orders(
     context: typer.Context,
-    env: EnvOption = "paper",
+    env: ReadEnvOption = "paper",
     base_url: UrlOption = None,
     account: AccountOption = None,
+    path: PathOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show the open orders; or what a subcommand says, which has options of its own."""
     if context.invoked_subcommand is not None:
         return
-    with opened(env, base_url, account) as client:
+    with opened(env, base_url, account, path=path) as client:
         frame = client.open_orders()
         as_of = frame.attrs.get("as_of")
         if as_json:

@@ -9,7 +9,7 @@ import typer
 
 from ..errors import ArgumentError
 from .account import heading, title
-from .options import FOUND, AccountOption, EnvOption, JsonOption, UrlOption, opened
+from .options import FOUND, AccountOption, EnvOption, JsonOption, PathOption, ReadEnvOption, UrlOption, opened
 from .output import write_json
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def report(
     out: Annotated[Path, typer.Option(help="File to write; its ending says what: .html, .pdf, .md or .xlsx.")] = Path(
         "report.html"
     ),
-    env: Annotated[str, typer.Option(help="paper, live, or archive.")] = "paper",
+    env: ReadEnvOption = "paper",
     start: Annotated[str, typer.Option(help="Start of the period: a date, or a span such as -30d.")] = "-30d",
     compare: Annotated[
         tuple[str, str] | None, typer.Option(help="Two dates: how the account came from one to the other.")
@@ -32,7 +32,7 @@ def report(
     unmask: Annotated[bool, typer.Option("--unmask", help="Tell the account's name in full.")] = False,
     base_url: UrlOption = None,
     account: AccountOption = None,
-    path: Annotated[Path | None, typer.Option(help="Folder of the archive, if it is not the usual one.")] = None,
+    path: PathOption = None,
 ) -> None:
     """Write a position report: one file to send on."""
     from .. import report as write_report
@@ -55,7 +55,7 @@ def sync(
     funding: Annotated[
         list[str] | None, typer.Option(help="More contracts whose funding rates are kept; may be repeated.")
     ] = None,
-    path: Annotated[Path | None, typer.Option(help="Folder of the archive, if it is not the usual one.")] = None,
+    path: PathOption = None,
     plan: Annotated[bool, typer.Option("--plan", help="Only say what would be asked for.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Only check what is held; 3 if something is wrong.")] = False,
     as_json: JsonOption = False,

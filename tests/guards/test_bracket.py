@@ -404,3 +404,26 @@ def test_an_exit_that_is_filled_in_part_follows_the_entry_on(stage: Any) -> None
     filled, closed = after(4_000.0, 80_030)  # the take-profit fills in part
     assert 0 < closed < filled < 0.5
     assert after(8_000.0, 80_000) > (filled, closed)
+
+
+def test_an_entry_that_fills_in_part_and_never_more_has_exits_for_that_part(stage: Any) -> None:
+    stage.market.depth = 8_000.0
+    entry = kfut.Order(SYMBOL, "buy", "0.5", order_type="ioc", limit_price=80_001)
+    bracket = stage.client.bracket(entry, take_profit=82_000, stop=78_000)
+    assert 0 < bracket.filled < 0.5
+    assert resting(stage) == {"take_profit": bracket.filled, "stop": bracket.filled}
+    move(stage, 77_500)
+    look(stage, bracket)
+    assert (bracket.state, bracket.closed, resting(stage)) == ("done", bracket.filled, {})
+
+
+def test_an_entry_whose_fate_is_not_known_is_waited_for(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kfut_analytics.desk.PATIENCE", 0.05)
+    entry = stage.client.preview(kfut.Order(SYMBOL, "buy", "0.5", limit_price=79_000))
+    stage.server.faults.plan("sendorder", "drop-before")
+    bracket = stage.client.bracket(entry, stop=77_000)
+    assert look(stage, bracket).state == "entering"  # until its deadline it may arrive
+    for _ in range(3):
+        stage.exchange.advance(20)
+        stage.client.resolve()
+    assert look(stage, bracket).state == "cancelled"

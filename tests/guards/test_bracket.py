@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import kfut_analytics as kfut
 from kfut_analytics import errors
 from kfut_analytics.guards import watch
 from kfut_analytics.guards.bracket import Bracket
+from kfut_analytics.journal import Outcome
 
 SYMBOL = "PF_XBTUSD"
 
@@ -427,3 +429,31 @@ def test_an_entry_whose_fate_is_not_known_is_waited_for(stage: Any, monkeypatch:
         stage.exchange.advance(20)
         stage.client.resolve()
     assert look(stage, bracket).state == "cancelled"
+
+
+def test_a_cancelled_entry_with_fills_is_watched(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.market.depth = 8_000.0
+    place = stage.client._desk.place
+
+    def told_as_cancelled(order: Any) -> Any:
+        monkeypatch.setattr(stage.client._desk, "place", place)
+        return replace(place(order), status="cancelled")
+
+    monkeypatch.setattr(stage.client._desk, "place", told_as_cancelled)
+    entry = kfut.Order(SYMBOL, "buy", "0.5", order_type="ioc", limit_price=80_001)
+    bracket = stage.client.bracket(entry, stop=78_000)
+    assert (bracket.state, resting(stage)) == ("protected", {"stop": bracket.filled})
+
+
+def test_a_stop_that_another_kernel_found_rejected_is_told(stage: Any) -> None:
+    bracket = stage.client.bracket(kfut.Order(SYMBOL, "buy", "0.5", limit_price=79_000), stop=77_000)
+    journal = stage.client._desk.journal
+    stop = journal.write(
+        "another", "place", {"size": "0.5"}, sent_time=stage.client.exchange_time(), deadline=None,
+        cli_ord_id=bracket.exit_id("stop", 1),
+    )  # fmt: skip
+    journal.close(stop, Outcome("rejected", message="not enough margin"))
+    move(stage, 78_800)
+    look(stage, bracket)
+    assert bracket.state == "unprotected"
+    assert "its stop was rejected (not enough margin)" in bracket.trouble

@@ -61,6 +61,17 @@ def test_one_cancels_the_other(price: float, left: str, stage: Any) -> None:
     assert (bracket.state, bracket.closed, bracket.trouble) == ("done", 0.5, "")
 
 
+@pytest.mark.parametrize(("price", "left"), [(77_500, "stop"), (82_500, "take_profit")])
+def test_of_a_short_entry_too(price: float, left: str, stage: Any) -> None:
+    bracket = stage.client.bracket(kfut.Order(SYMBOL, "sell", "0.5"), take_profit=78_000, stop=82_000)
+    assert (bracket.state, resting(stage)) == ("protected", {"take_profit": 0.5, "stop": 0.5})
+    assert {order.side for order in stage.account.orders.values()} == {"buy"}
+    move(stage, price)
+    assert set(resting(stage)) == {left}
+    look(stage, bracket)
+    assert (bracket.state, resting(stage), stage.account.positions) == ("done", {}, {})
+
+
 def test_nothing_is_placed_before_the_entry_fills(stage: Any) -> None:
     entry = kfut.Order(SYMBOL, "buy", "0.5", limit_price=79_000)
     bracket = stage.client.bracket(entry, take_profit=82_000, stop=78_000)

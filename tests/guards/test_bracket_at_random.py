@@ -54,6 +54,7 @@ def test_whatever_happens(seed: int, stage: Stage, monkeypatch: pytest.MonkeyPat
     limit = None if luck.random() < 0.5 else 80_000 + sign * luck.choice([1, 2, -300])
     entry = kfut.Order(SYMBOL, side, "0.5", limit_price=limit)
     bracket = stage.client.bracket(entry, take_profit=80_000 + sign * 1_500, stop=80_000 - sign * 1_200)
+    assert (bracket.state == "protected") == (of_bracket(stage, bracket, "entry") > 0)
     for _ in range(25):
         act = luck.choices(["move", "lose", "by hand", "restart", "calm"], [40, 20, 8, 6, 26])[0]
         if act == "move":

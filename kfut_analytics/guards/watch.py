@@ -300,10 +300,33 @@ class Brackets:
                 return f"another kernel places its {_name(role)}"  # with this journal: the next look finds it
             if error.rule in _WAITING:
                 return f"its {_name(role)} has to wait: {error}"
+            if error.rule == "trigger_side" and order.limit_offset is None:
+                return self._place_fired(bracket, role, order)
             self._give_up(bracket, role, f"was refused here ({error})")
             return ""
         except KfutError as error:
             return f"its {_name(role)} could not be sent ({error}); it is tried again"
+        return self._told_of_exit(bracket, role, result)
+
+    def _place_fired(self, bracket: Bracket, role: Role, order: Order) -> str:
+        """Send what an exit becomes when its trigger is reached: the price is past it already.
+
+        The exchange would fire it at once. Left out, the position would be without it just when it is wanted.
+        """
+        fired = Order(
+            order.symbol, order.side, order.size, order.limit_price, reduce_only=True, cli_ord_id=order.cli_ord_id,
+            price_deviation=math.inf,
+        )  # fmt: skip
+        try:
+            result = self._desk.place(fired)
+        except KfutError as error:
+            return f"the price is past its {_name(role)}, which could not be sent ({error}); it is tried again"
+        at = "at the market" if fired.limit_price is None else f"with limit {plain(to_decimal(fired.limit_price))}"
+        _add(bracket, f"the price was past its {_name(role)} before that could be placed: it was sent {at} at once")
+        return self._told_of_exit(bracket, role, result)
+
+    def _told_of_exit(self, bracket: Bracket, role: Role, result: OrderResult) -> str:
+        """Why an exit that was sent may not stand; empty if it does, or is over for good."""
         if result.status == "rejected":
             self._give_up(bracket, role, f"was rejected ({result.message})")
         if result.status == "unknown":

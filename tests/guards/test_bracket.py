@@ -50,6 +50,27 @@ def test_exits_stand_for_what_the_entry_has_filled(stage: Any) -> None:
     assert (bracket.state, bracket.filled, bracket.closed, bracket.watched) == ("protected", 0.5, 0.0, True)
 
 
+@pytest.mark.parametrize("limit", [None, 77_900])
+def test_a_stop_that_is_passed_before_it_can_be_placed_is_sent_at_once(stage: Any, limit: int | None) -> None:
+    order = kfut.Order(SYMBOL, "buy", "0.5", limit_price=79_000)
+    stop = kfut.Order(SYMBOL, "sell", "0.5", limit, "stp", 78_500, "mark")
+    bracket = stage.client.bracket(order, take_profit=82_000, stop=stop)
+    stage.client._brackets._stop.set()
+    move(stage, 77_000)  # through the entry and the stop, while nobody looks
+    assert stage.account.positions[SYMBOL].size == 0.5
+    look(stage, bracket)
+    sent = [order for order in stage.account.orders.values() if "-stop-" in (order.cli_ord_id or "")]
+    if limit is not None:  # it is kept, as the exchange keeps it when a stop with one fires
+        assert [(each.is_trigger, each.limit_price, each.reduce_only) for each in sent] == [(False, limit, True)]
+        return
+    assert sent == []
+    assert stage.account.positions == {}
+    look(stage, bracket)
+    assert (bracket.state, bracket.closed) == ("done", 0.5)
+    assert stage.account.orders == {}
+    assert "the price was past its stop before that could be placed: it was sent at the market at once" in repr(bracket)
+
+
 @pytest.mark.parametrize(("price", "left"), [(82_500, "stop"), (77_500, "take_profit")])
 def test_one_cancels_the_other(price: float, left: str, stage: Any) -> None:
     bracket = opened(stage)
@@ -108,10 +129,13 @@ def test_a_position_closed_by_hand_takes_the_exits_with_it(stage: Any) -> None:
     assert "closed by something else" in bracket.trouble
 
 
-def test_a_stop_that_is_rejected_is_told_at_once(stage: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_stop_that_is_refused_is_told_at_once(stage: Any, caplog: pytest.LogCaptureFixture) -> None:
     entry = kfut.Order(SYMBOL, "buy", "0.5", limit_price=79_000)
-    bracket = stage.client.bracket(entry, stop=78_500)
-    # The market falls through entry and stop before anybody looks.
+    stop = kfut.Order(
+        SYMBOL, "sell", "0.5", None, "stp", 78_500, "mark", limit_offset=-50, limit_offset_unit="quote"
+    )  # fmt: skip
+    bracket = stage.client.bracket(entry, stop=stop)
+    # The market falls through entry and stop before anybody looks, and where its limit would be is not known.
     move(stage, 78_000)
     look(stage, bracket)
     assert bracket.state == "unprotected"
@@ -213,15 +237,38 @@ def test_the_stop_is_placed_before_the_take_profit(stage: Any) -> None:
     assert sent[-2:] == [bracket.exit_id("stop", 1), bracket.exit_id("take_profit", 1)]
 
 
-def test_a_take_profit_that_fails_does_not_keep_the_stop_from_its_place(stage: Any) -> None:
+def test_a_take_profit_that_fails_does_not_keep_the_stop_from_its_place(
+    stage: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     entry = kfut.Order(SYMBOL, "buy", "0.5", limit_price=79_000)
     bracket = stage.client.bracket(entry, take_profit=79_500, stop=78_000)
+    place = stage.client._desk.place
+
+    def refuse(order: kfut.Order) -> kfut.OrderResult:
+        if order.order_type == "take_profit":
+            raise errors.OrderRefused("not today", field="stop_price", value=order.stop_price, rule="tick")
+        result: kfut.OrderResult = place(order)
+        return result
+
+    monkeypatch.setattr(stage.client._desk, "place", refuse)
     move(stage, 78_900)
-    move(stage, 79_600)  # past the take-profit before anybody looks
     look(stage, bracket)
     assert resting(stage) == {"stop": 0.5}
     assert bracket.state == "protected"
     assert "its take-profit was refused here" in bracket.trouble
+
+
+def test_a_take_profit_that_is_passed_already_is_taken(stage: Any) -> None:
+    entry = kfut.Order(SYMBOL, "buy", "0.5", limit_price=79_000)
+    bracket = stage.client.bracket(entry, take_profit=79_500, stop=78_000)
+    stage.client._brackets._stop.set()
+    move(stage, 78_900)
+    move(stage, 79_600)  # past the take-profit before anybody looks
+    look(stage, bracket)
+    assert stage.account.positions == {}
+    assert look(stage, bracket).state == "done"
+    assert stage.account.orders == {}
+    assert stage.account.fills[-1].price == pytest.approx(79_600, rel=1e-3)
 
 
 def test_an_exit_that_has_closed_everything_ends_the_entry_too(stage: Any) -> None:

@@ -50,6 +50,12 @@ def no_limits_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """With ``-n auto`` one more than there are processors: many tests wait for a clock, a browser or a process."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(scope="session", autouse=True)
 def no_files_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What is set up for more than one test sees none of the developer's accounts, journals and archives either."""

@@ -72,13 +72,15 @@ def home_of_its_own(
     monkeypatch.setenv("KFUT_HOME", str(tmp_path_factory.getbasetemp() / "homes" / uuid.uuid4().hex))
 
 
-@pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting() -> Iterator[None]:
     """Requests are tried again as they are for users, but at once; tokens that no test server counts are plenty."""
     plenty = {pool: (capacity * 1000, period) for pool, (capacity, period) in budget.LIMITS.items()}
-    monkeypatch.setattr(budget, "LIMITS", plenty)
-    monkeypatch.setattr("kfut_analytics.rest.retry.FIRST_DELAY", 0.0)
-    monkeypatch.setattr("kfut_analytics.rest.session.LIMIT_PAUSE", 0.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(budget, "LIMITS", plenty)
+        patch.setattr("kfut_analytics.rest.retry.FIRST_DELAY", 0.0)
+        patch.setattr("kfut_analytics.rest.session.LIMIT_PAUSE", 0.0)
+        yield
 
 
 @pytest.fixture

@@ -14,8 +14,6 @@ from tests.risk.stage import Stage
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     monkeypatch.setenv("KFUT_HOME", str(tmp_path))  # every test has a journal of its own
-    # A look of each second is taken here many times a second: nobody shall wait for the tokens of that.
-    monkeypatch.setattr("kfut_analytics.rest.budget.LIMITS", {"derivatives": (10**6, 10.0), "history": (10**6, 600.0)})
     # The records of this exchange never lag behind its engine; tests that let them set this anew.
     monkeypatch.setattr(watch, "SETTLE", 0.0)
     monkeypatch.setattr(watch, "EVERY", 3600.0)  # looks are taken by the tests

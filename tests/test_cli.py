@@ -414,3 +414,28 @@ def test_a_kept_account_is_served_at_its_speed_with_its_key_and_once(home: Path)
     with serving("--account", "mine") as (_, again), connect(again) as client:
         assert again["KRAKEN_FUTURES_API_SECRET"] == values["KRAKEN_FUTURES_API_SECRET"]
         assert client.positions()["signed_size"].to_dict() == {"PF_XBTUSD": 0.01}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["margin", "--shock", "abc"], "'--shock': 'abc' is not a number"),
+        (["paper", "serve", "--port", "99999"], "'--port': 99999 is out of range: give a whole number from 0 to 65535"),
+        (["paper", "serve", "--seed", "-1"], "'--seed': -1 is out of range: give a whole number at least 0"),
+        (["lab", "--port", "8e3"], "'--port': '8e3' is not a whole number"),
+        (["positions", "--nope"], "No such option: --nope: see kfut positions --help"),
+        (["positions", "mine"], "(mine): see kfut positions --help"),
+        (["orders", "buy"], "No such command 'buy': see kfut orders --help"),
+        (["scan"], "see kfut scan --help"),
+        (["report", "--compare", "-10d", "-20d"], "compare=('-10d', '-20d'): the first date is not before the second"),
+        (["paper", "init", "mine", "--balance", "USD=-5"], "balance has -5 of USD"),
+    ],
+)
+def test_wrong_usage_is_one_line_too(
+    arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_main(monkeypatch, *arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert one_line(shown.err), shown.err
+    assert said in shown.err

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import AccountOption, JsonOption, PathOption, ReadEnvOption, UrlOption, opened
+from .options import AccountOption, JsonOption, PathOption, ReadEnvOption, UrlOption, number, opened
 from .output import write_frame, write_json
 
 if TYPE_CHECKING:
@@ -89,7 +89,10 @@ def margin(
     account: AccountOption = None,
     path: PathOption = None,
     shock: Annotated[
-        list[float] | None, typer.Option(help="Move of all markets for the stress, such as -0.2; may be repeated.")
+        list[float] | None,
+        typer.Option(
+            parser=number, metavar="NUMBER", help="Move of all markets for the stress, such as -0.2; may be repeated."
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

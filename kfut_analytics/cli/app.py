@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,6 +14,9 @@ from . import account, checking, notebooks, orders, paper, reports, scanning
 
 INTERRUPTED = 130
 """What a shell expects of a program that was ended with Ctrl-C."""
+
+_WrongUsage: type[Any] = typer.BadParameter.__mro__[1]
+"""Whatever is wrong with options and arguments; typer exports only this one kind of it."""
 
 app = typer.Typer(
     help="Kraken Futures in JupyterLab: account data, P&L and margin, reports and an order ticket.",
@@ -43,13 +46,25 @@ def main() -> None:
         warnings.simplefilter("default", UserWarning)
         warnings.showwarning = _show_warning
         try:
-            app()
+            sys.exit(app(prog_name="kfut", standalone_mode=False) or 0)
+        except _WrongUsage as error:
+            _refuse(error)
+            sys.exit(2)
         except KfutError as error:
             _complain(str(error))
             sys.exit(2 if isinstance(error, ArgumentError) else 1)
         except KeyboardInterrupt:
             _complain("interrupted")
             sys.exit(INTERRUPTED)
+
+
+def _refuse(error: Any) -> None:
+    """One line, as for any other error; the help, which is many, is what is asked for without arguments."""
+    message, command = error.format_message(), error.ctx.command_path if error.ctx else "kfut"
+    if "\n" in message:
+        error.show()
+    else:
+        _complain(f"{message.rstrip('.')}: see {command} --help")
 
 
 def _complain(message: str) -> None:

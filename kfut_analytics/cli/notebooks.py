@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import ConfigurationError
+from .options import whole
 
 QUICKSTART = "01_quickstart.ipynb"
 
@@ -26,7 +27,9 @@ def lab(
     folder: Annotated[
         Path, typer.Option("--dir", help="Folder for your copy of the notebooks; your own files are kept.")
     ] = Path("kfut-notebooks"),
-    port: Annotated[int | None, typer.Option(help="Port of JupyterLab.", min=1, max=65535)] = None,
+    port: Annotated[
+        int | None, typer.Option(parser=whole(1, 65535), metavar="NUMBER", help="Port of JupyterLab.")
+    ] = None,
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
 ) -> None:
     """Open JupyterLab on the quickstart notebook."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +24,36 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Write one JSON object,
 
 FOUND = 3
 """Exit code of a command that looks for trouble and found some."""
+
+
+def number(text: str) -> float:
+    """A number from the command line.
+
+    Raises
+    ------
+    typer.BadParameter
+        If it is none.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a number") from None
+
+
+def whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    """What reads a whole number between two others from the command line, and refuses any other text."""
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise typer.BadParameter(f"{text!r} is not a whole number") from None
+        if value < least or (most is not None and value > most):
+            limits = f"at least {least}" if most is None else f"from {least} to {most}"
+            raise typer.BadParameter(f"{text} is out of range: give a whole number {limits}")
+        return value
+
+    return read
 
 
 def opened(env: str, base_url: str | None = None, account: str | None = None, **options: Any) -> Client:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import ArgumentError, ConfigurationError
-from .options import JsonOption
+from .options import JsonOption, number, whole
 from .output import write_json, write_table
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _BalanceOption = Annotated[
     list[str] | None,
     typer.Option(help="CURRENCY=AMOUNT in the multi-collateral wallet, or WALLET=AMOUNT (fi_xbtusd); may be repeated."),
 ]
-_SeedOption = Annotated[int | None, typer.Option(help="Determines the market.", min=0)]
+_SeedOption = Annotated[int | None, typer.Option(parser=whole(0), metavar="NUMBER", help="Determines the market.")]
 _MarketOption = Annotated[str | None, typer.Option(help="Where prices come from: simulated or live.")]
 _MarketUrlOption = Annotated[str | None, typer.Option(help="Address of the exchange whose prices are followed.")]
 
@@ -40,9 +40,16 @@ def serve(
     account: Annotated[
         str, typer.Option(help="demo (90 days of history) or empty, gone when it ends; or a kept account.")
     ] = "demo",
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)] = 0,
+    port: Annotated[
+        int, typer.Option(parser=whole(0, 65535), metavar="NUMBER", help="Port on 127.0.0.1; 0 takes a free one.")
+    ] = 0,
     seed: _SeedOption = None,
-    speed: Annotated[float, typer.Option(help="Seconds that pass on the exchange in one of the machine's.")] = 1.0,
+    speed: Annotated[
+        float,
+        typer.Option(
+            parser=number, metavar="NUMBER", help="Seconds that pass on the exchange in one of the machine's."
+        ),
+    ] = 1.0,
     enforce_limits: Annotated[
         bool, typer.Option("--enforce-limits", help="Let the documented rate limits hold.")
     ] = False,
@@ -58,8 +65,8 @@ def serve(
 
     # Before the work begins: a program that is told to stop while it starts should stop, too.
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, lambda *_: stop.set())
     try:
         server = start(
             account=account,

@@ -52,7 +52,7 @@ def look(path: str | os.PathLike[str]) -> Looked:
     """
     start = Path(path)
     if not start.exists():
-        raise ArgumentError(f"there is no file or folder {start}")
+        raise ArgumentError(f"there is no file or folder {start}: give one that exists")
     looked = Looked()
     for file in _files(start):
         _look_into(file, looked)

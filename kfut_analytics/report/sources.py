@@ -109,8 +109,9 @@ class Sources:
         self.ended = until < now
         self.end = until.floor(step_of(self._resolution(until))) if self.ended else now
         if self.start >= self.end:
-            told = "now" if end is None else f"end={end!r}"
-            raise ArgumentError(f"start={start!r} is not before {told}: give an earlier start")
+            if end is not None:
+                raise ArgumentError(f"compare={(start, end)!r}: the first date is not before the second; give it first")
+            raise ArgumentError(f"start={start!r} is not before now: give an earlier start")
         with not_before(now):
             log = self.client.account_log(start=self.start)
         self.log = log[log["time"] <= self.end]

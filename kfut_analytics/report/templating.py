@@ -34,7 +34,7 @@ def checked_folder(folder: Folder) -> Path:
     """
     path = Path(folder).expanduser()
     if not path.is_dir():
-        raise ArgumentError(f"templates={str(folder)!r} is not a folder")
+        raise ArgumentError(f"templates={str(folder)!r} is not a folder: give one that holds templates named as ours")
     if not list(path.glob(f"*{SUFFIX}")):
         raise ArgumentError(
             f"templates={str(folder)!r} has no files that end in {SUFFIX}, such as positions.html.jinja"

@@ -178,7 +178,8 @@ def _amounts(balance: Balance) -> dict[str, float]:
             )
         number = isinstance(amount, int | float | Decimal) and not isinstance(amount, bool)
         if not (number and 0 <= amount <= LARGEST_AMOUNT):
-            raise ArgumentError(f"balance has {amount!r} of {name}: give an amount from 0 to {LARGEST_AMOUNT:.0f}")
+            shown = str(amount) if isinstance(amount, Decimal) else repr(amount)
+            raise ArgumentError(f"balance has {shown} of {name}: give an amount from 0 to {LARGEST_AMOUNT:.0f}")
         if spelled in amounts:
             raise ArgumentError(f"balance names {spelled} twice: give it once")
         amounts[spelled] = float(amount)

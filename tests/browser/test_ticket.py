@@ -356,15 +356,16 @@ def test_live_sends_only_armed(lab: Lab, browser: BrowserContext, exchange: Pape
         ticket.get_by_text("LIVE · real money").wait_for()
         ticket.locator(".kfut-level").first.wait_for()
         state_order(ticket, exchange, "limit", size="0.08")
-        review(ticket).click()
+        ready = review(ticket)
+        ready.click()
         ticket.get_by_text("The ticket is not armed").wait_for()
         assert orders(exchange) == []
         ticket.get_by_placeholder("type LIVE to arm").fill("LIVE")
         ticket.get_by_role("button", name="Arm", exact=True).click()
         ticket.locator(".kfut-armed", has_text="ARMED for 5 minutes").wait_for()
-        until(lambda: not ticket.get_by_text("The ticket is not armed").is_visible())
-        review(ticket).click()
-        until(lambda: [order.size for order in orders(exchange)] == [0.08])
+        until(lambda: not ticket.get_by_text("The ticket is not armed").is_visible(), told=ticket.inner_text)
+        ready.click()  # the review counts on: a new one would replace the button just when it is clicked
+        until(lambda: [order.size for order in orders(exchange)] == [0.08], told=ticket.inner_text)
 
 
 def test_a_restarted_kernel_finds_what_its_former_self_left_open(

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 EnvOption = Annotated[str, typer.Option("--env", help="paper or live.")]
 ReadEnvOption = Annotated[str, typer.Option("--env", help="paper, live, or archive, which needs --path.")]
-PathOption = Annotated[Path | None, typer.Option(help="Folder of the archive, if it is not the usual one.")]
+PathOption = Annotated[
+    Path | None, typer.Option(help="Folder of the archive, if not the usual one; --env archive needs it.")
+]
 UrlOption = Annotated[str | None, typer.Option("--base-url", help="Address of the exchange, if not the usual one.")]
 AccountOption = Annotated[
     str | None, typer.Option("--account", help="Account of the embedded paper exchange: demo, empty, or a kept one.")
